@@ -1,0 +1,294 @@
+"""One run is one flat row: write it, gather rows, and tell which code made them.
+
+A run's folder holds `train.ipynb`, `history.parquet`, `model.safetensors`, `reconstructions.npz` and, written last,
+`result.json`: the row, and the only proof that the run finished.
+"""
+
+import ast
+import datetime
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from innae_utils.settings import PROJECT, QUICK, Run, find_recipe
+
+ROW: dict[str, type] = {
+    "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
+    "train_l1": float, "test_l1": float, "n_params": int, "seconds": float, "peak_memory_mb": float, "device": str,
+    "precision": str, "torch": str, "freia": str, "commit": str, "finished_at": str,
+}  # fmt: skip
+
+
+class ResultError(RuntimeError):
+    """A row or a run's folder is not what it should be; the message names the file."""
+
+
+# ---- files of a run --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a run's folder. The lock goes with the process, however that ends.
+
+    Raises ResultError if another process works there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has none: there nothing keeps two runs of the same folder apart
+        yield
+        return
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ResultError(
+                f"another process is training in {folder}; wait for it, or give another run_dir"
+            ) from error
+        yield
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name to write to; it becomes `path` when the block ends well, and vanishes when it does not."""
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    """`history.parquet`: one row an epoch, with the learning rate it ran at."""
+    import pyarrow
+    import pyarrow.parquet
+
+    with replacing(folder / "history.parquet") as part:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(history), part)
+
+
+def finish(
+    run: Run, model, history: list[dict[str, float]], samples: Mapping[str, Any], row: Mapping[str, Any]
+) -> None:
+    """Write all files of a finished run, `result.json` last, and drop the checkpoint.
+
+    Args:
+        run: the run.
+        model: the trained network.
+        history: the records of `train.fit`.
+        samples: `x` and `x_hat` (n, C, H, W) of a few test images, for figure 6.
+        row: from `make_row`.
+    """
+    import numpy as np
+    from safetensors.torch import save_file
+
+    check_row(row, "the row")
+    (run.run_dir / "result.json").unlink(missing_ok=True)
+    write_history(run.run_dir, history)
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with replacing(run.run_dir / "model.safetensors") as part:
+        save_file(weights, part)
+    with replacing(run.run_dir / "reconstructions.npz") as part:
+        np.savez_compressed(part, **{name: tensor.numpy() for name, tensor in samples.items()})
+    write_row(run.run_dir, row)
+    run.checkpoint.unlink(missing_ok=True)
+
+
+def write_row(folder: Path, row: Mapping[str, Any]) -> None:
+    """`result.json`, written last. Raises ResultError if a column is missing, unknown or of the wrong type."""
+    check_row(row, "the row")
+    with replacing(folder / "result.json") as part:
+        part.write_text(json.dumps(row, indent=1) + "\n")
+
+
+def check_row(row: Any, name: str) -> None:
+    """Raise ResultError unless this is a row: every column there, of its type, and no other.
+
+    Example:
+        >>> check_row({"dataset": "digits"}, "result.json")
+        Traceback (most recent call last):
+        ...
+        innae_utils.results.ResultError: result.json is not a row: model is missing
+    """
+    if not isinstance(row, Mapping):
+        raise ResultError(f"{name} is not a row: it holds a {type(row).__name__}")
+    for column, kind in ROW.items():
+        if column not in row:
+            raise ResultError(f"{name} is not a row: {column} is missing")
+        if type(row[column]) is not kind:
+            raise ResultError(f"{name} is not a row: {column} is {row[column]!r}, not {kind.__name__}")
+    unknown = [column for column in row if column not in ROW]
+    if unknown:
+        raise ResultError(f"{name} is not a row: unknown column {', '.join(unknown)}")
+
+
+def read_row(path: Path) -> dict[str, Any]:
+    """The row in a `result.json`. Raises ResultError if there is none in it."""
+    try:
+        row = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path} is not a row: {error}") from error
+    check_row(row, str(path))
+    return row
+
+
+def gather(root: str | os.PathLike = "runs"):
+    """All rows under a folder as a tidy DataFrame, one row a finished run, sorted.
+
+    A `result.json` that is half-written or not a row is reported by a warning, and left out.
+    """
+    import pandas as pd
+
+    rows = []
+    for path in sorted(Path(root).rglob("result.json")):
+        try:
+            rows.append(read_row(path))
+        except ResultError as error:
+            warnings.warn(f"{error}; left out", stacklevel=2)
+    frame = pd.DataFrame(rows, columns=list(ROW))
+    return frame.sort_values(list(ROW)[:5], ignore_index=True)
+
+
+def uncut(frame):
+    """The rows that ran for as many epochs as their recipe says; a quick row's own number counts as that.
+
+    PCA has no epochs and stays. What is left out is reported by a warning.
+    """
+    whole = [row.model == "pca" or row.epochs == _epochs(row) for row in frame.itertuples()]
+    for row in frame[[not kept for kept in whole]].itertuples():
+        place = f"{row.dataset} {row.model} {row.recipe} k={row.bottleneck} seed={row.seed}"
+        warnings.warn(f"{place} ran for {row.epochs} epochs instead of {_epochs(row)}; left out", stacklevel=2)
+    return frame[whole]
+
+
+def _epochs(row) -> int:
+    return QUICK["epochs"] if row.preset == "quick" else find_recipe(row.dataset, row.model, row.recipe).epochs
+
+
+def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:
+    """`x` and `x_hat` (n, C, H, W) that the run of a row has recorded, from the data set's folder of runs."""
+    import numpy as np
+
+    folder = Path(root) / row["model"] / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
+    with np.load(folder / "reconstructions.npz") as stored:
+        return dict(stored)
+
+
+def preview(samples: Mapping[str, Any], width: int = 640):
+    """A PIL image of x above x_hat (n, C, H, W): enough for a look, without loading a plotting library."""
+    import numpy as np
+    from PIL import Image
+
+    rows = [np.concatenate(list(samples[name].numpy()), axis=2) for name in ("x", "x_hat")]
+    pixels = (np.concatenate(rows, axis=1).clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return picture.resize((width, width * picture.height // picture.width), Image.Resampling.NEAREST)
+
+
+# ---- what made a row -------------------------------------------------------------------------------------------
+
+
+def make_row(place: Mapping[str, Any], **measured: Any) -> dict[str, Any]:
+    """The row of a finished run.
+
+    Args:
+        place: dataset, model, recipe, bottleneck, seed, preset, epochs; other keys are passed over.
+        measured: train_l1, test_l1, n_params, seconds, device, precision.
+
+    Returns:
+        These and what this process knows of itself: memory, versions, commit, time.
+    """
+    known = {**place, **measured, **versions(), "commit": commit()}
+    known["peak_memory_mb"] = round(peak_memory_mb(measured["device"]), 1)
+    known["seconds"] = round(measured["seconds"], 3)
+    known["finished_at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {column: known[column] for column in ROW}
+
+
+def versions() -> dict[str, str]:
+    """The versions of torch and FrEIA, without importing them."""
+    from importlib.metadata import version
+
+    return {"torch": version("torch"), "freia": version("FrEIA")}
+
+
+def peak_memory_mb(device: str) -> float:
+    """The most memory used so far in MiB: of the GPU's tensors, or of this process on a CPU (NaN where unknown)."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def commit() -> str:
+    """The commit of the project's checkout, with `-dirty` if tracked files differ from it; `unknown` outside git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+CODE = ("innae_utils", "notebooks", "workflow")  # what decides a row; a new figure or README does not make it dirty
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PROJECT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def identity(run: Run) -> str:
+    """What a checkpoint belongs to: the run's parameters, its recipe and the code. Paths do not matter."""
+    what = {name: str(value) for name, value in vars(run).items() if name not in ("run_dir", "data_root")}
+    return json.dumps({**what, "code": code_digest()})
+
+
+# ---- digests: rerun when code changes, not when words do ----------------------------------------------------
+
+
+def code_digest(files: Iterable[Path] | None = None) -> str:
+    """A digest of what code does: comments, docstrings, layout, and a notebook's prose and outputs do not count.
+
+    Args:
+        files: `.py` and `.ipynb` files; None means every module of the package that a training run can import.
+    """
+    if files is None:
+        files = [path for path in (PROJECT / "innae_utils").glob("*.py") if path.name != "figures.py"]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode())
+        for source in _sources(path):
+            digest.update(_bare(source).encode())
+    return digest.hexdigest()[:16]
+
+
+def _sources(path: Path) -> list[str]:
+    if path.suffix != ".ipynb":
+        return [path.read_text()]
+    cells = json.loads(path.read_text())["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+def _bare(source: str) -> str:
+    """Source without comments and docstrings; as it is if it is no plain Python (a notebook's magic)."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

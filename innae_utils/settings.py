@@ -1,0 +1,569 @@
+"""The experiments as data: data sets, models, training recipes, and the check of a run's parameters.
+
+Imports nothing heavy, so that a notebook can refuse a wrong parameter before torch is loaded.
+Every value of a recipe is tagged with where it comes from: `paper`, `authors` (the authors' published code, where
+the paper is silent) or `ours`.
+
+References: section 3 of the paper (architecture, training).
+"""
+
+import ast
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PROJECT = Path(__file__).resolve().parent.parent
+PRESETS = ("full", "quick")
+PRECISIONS = ("auto", "fp32", "bf16")
+QUICK = {"epochs": 2, "train_images": 256, "test_images": 64}  # enough to walk through every line of code
+
+
+class ParameterError(ValueError):
+    """A parameter of a run is wrong; the message says what is allowed."""
+
+
+# ---- models ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InnSpec:
+    """An INN: for each Haar level its convolutional couplings, then one dense coupling over the flattened image."""
+
+    shape: tuple[int, int, int]
+    conv_hidden: tuple[tuple[int, ...], ...]  # one tuple a Haar level: hidden channels of each coupling
+    dense_hidden: int
+
+
+@dataclass(frozen=True)
+class DenseSpec:
+    """A fully connected autoencoder: hidden widths of the encoder; the decoder mirrors it."""
+
+    shape: tuple[int, int, int]
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """A convolutional autoencoder: (channels, padding) of each encoder layer or "pool"; the decoder mirrors it."""
+
+    shape: tuple[int, int, int]
+    kernel: int
+    stride: int
+    layers: tuple[Any, ...]
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "digits": {
+        "inn": InnSpec((1, 8, 8), ((32, 32, 32),), 64),
+        "classic": DenseSpec((1, 8, 8), (512, 256, 128)),
+    },
+    "mnist": {
+        "inn": InnSpec((1, 28, 28), ((100, 100, 100),), 180),
+        "classic": DenseSpec((1, 28, 28), (512, 256, 128)),
+        "classic_1024": DenseSpec((1, 28, 28), (1024, 1024, 1024)),
+        "classic_2048": DenseSpec((1, 28, 28), (2048, 2048, 2048)),
+        "classic_deep": DenseSpec((1, 28, 28), (1024, 1024, 1024, 1024)),
+    },
+    "cifar10": {
+        "inn": InnSpec((3, 32, 32), ((128, 128, 128),), 1000),
+        "classic": ConvSpec((3, 32, 32), 3, 1, ((64, 0), (128, 0), "pool", (256, 0), (512, 0), "pool", (1024, 0))),
+    },
+    "celeba": {
+        "inn": InnSpec((3, 156, 128), ((128, 128, 128), (128, 128, 128)), 200),
+        "classic": ConvSpec((3, 218, 178), 4, 2, ((128, 0), (256, 1), (512, (0, 1)), (1024, 0), (1024, 0))),
+    },
+}
+MODEL_TITLES = {
+    "inn": "INN",
+    "classic": "classic",
+    "classic_1024": "classic 1024",
+    "classic_2048": "classic 2048",
+    "classic_deep": "classic deep",
+    "pca": "PCA",
+}
+
+
+def family(model: str) -> str:
+    """`inn` or `classic`: the half of the paper that a model belongs to.
+
+    Example:
+        >>> family("classic_deep")
+        'classic'
+    """
+    return model.split("_")[0]
+
+
+# ---- data sets -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the package knows of a data set without opening it. `max_value` is the stored value that means white."""
+
+    name: str
+    title: str
+    shape: tuple[int, int, int]
+    max_value: int
+    bottlenecks: tuple[int, ...]
+    seeds: tuple[int, ...]
+    models: tuple[str, ...]
+    recipes: tuple[str, ...]
+
+    @property
+    def dim(self) -> int:
+        """D = C H W, the size of an image and of the INN's latent."""
+        channels, height, width = self.shape
+        return channels * height * width
+
+
+MNIST_BOTTLENECKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+CIFAR10_BOTTLENECKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+DATASETS = {
+    "digits": Dataset(
+        "digits", "digits (8 x 8)", (1, 8, 8), 16, (2, 4, 8, 16, 32), (0, 1),
+        ("inn", "classic"), ("paper", "late"),
+    ),
+    "mnist": Dataset(
+        "mnist", "MNIST", (1, 28, 28), 255, MNIST_BOTTLENECKS, (0,),
+        tuple(MODELS["mnist"]), ("paper",),
+    ),
+    "cifar10": Dataset(
+        "cifar10", "CIFAR-10", (3, 32, 32), 255, CIFAR10_BOTTLENECKS, (0,),
+        ("inn", "classic"), ("paper",),
+    ),
+}  # fmt: skip
+
+
+# ---- recipes ---------------------------------------------------------------------------------------------------
+
+
+class Tagged(NamedTuple):
+    """A value and where it comes from: `paper`, `authors` or `ours`."""
+
+    value: Any
+    source: str
+
+
+def paper(value: Any) -> Tagged:
+    """Tag a value that the paper states."""
+    return Tagged(value, "paper")
+
+
+def authors(value: Any) -> Tagged:
+    """Tag a value that only the authors' code states."""
+    return Tagged(value, "authors")
+
+
+def ours(value: Any) -> Tagged:
+    """Tag a value chosen here."""
+    return Tagged(value, "ours")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. `milestones` are epochs, counted from 1, after which the learning rate falls."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    lr_factor: float
+    milestones: tuple[int, ...]
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    drop_last: bool
+    weight_reconstruction: float
+    weight_zero_padding: float
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def learning_rate(self, epoch: int) -> float:
+        """The learning rate during `epoch`, counted from 1.
+
+        Example:
+            >>> [find_recipe("mnist", "inn", "paper").learning_rate(epoch) for epoch in (1, 8, 9)]
+            [0.001, 0.001, 0.0001]
+        """
+        drops = sum(milestone < epoch for milestone in self.milestones)
+        return float(f"{self.lr * self.lr_factor**drops:.9g}")  # 0.001 * 0.1 alone is 1.0000000000000002e-04
+
+    def scaled(self, epochs: int) -> "Recipe":
+        """The same recipe over another number of epochs, its milestones at the same fractions of the whole.
+
+        Example:
+            >>> find_recipe("mnist", "inn", "paper").scaled(5).milestones
+            (4,)
+        """
+        milestones = tuple(max(1, round(m * epochs / self.epochs)) for m in self.milestones)
+        return replace(self, epochs=epochs, milestones=milestones)
+
+
+def _recipe(**tagged: Tagged) -> Recipe:
+    values = {name: entry.value for name, entry in tagged.items()}
+    return Recipe(**values, sources={name: entry.source for name, entry in tagged.items()})
+
+
+INN = dict(
+    lr=paper(1e-3), lr_factor=paper(0.1), betas=authors((0.8, 0.8)), eps=authors(1e-4), weight_decay=paper(1e-6),
+    drop_last=authors(True), weight_reconstruction=authors(1.0), weight_zero_padding=authors(1.0),
+)  # fmt: skip
+CLASSIC = dict(
+    lr=paper(1e-3), lr_factor=paper(0.1), betas=authors((0.9, 0.999)), eps=authors(1e-8), weight_decay=paper(1e-5),
+    drop_last=authors(True), weight_reconstruction=authors(1.0), weight_zero_padding=ours(0.0),
+)  # fmt: skip
+EVERY_TENTH = tuple(range(10, 100, 10))
+
+RECIPES: dict[tuple[str, str, str], Recipe] = {
+    # (data set, family, recipe)
+    ("mnist", "inn", "paper"): _recipe(epochs=paper(10), batch_size=paper(128), milestones=paper((8,)), **INN),
+    ("mnist", "classic", "paper"): _recipe(
+        epochs=paper(100), batch_size=paper(128), milestones=paper(EVERY_TENTH), **CLASSIC
+    ),
+    ("mnist", "classic", "late"): _recipe(epochs=paper(100), batch_size=paper(128), milestones=ours((80,)), **CLASSIC),
+    ("cifar10", "inn", "paper"): _recipe(epochs=paper(15), batch_size=paper(128), milestones=paper((10,)), **INN),
+    ("cifar10", "classic", "paper"): _recipe(
+        epochs=paper(100), batch_size=paper(128), milestones=paper((60, 85)), **CLASSIC
+    ),
+    ("cifar10", "classic", "late"): _recipe(
+        epochs=paper(100), batch_size=paper(128), milestones=ours((80,)), **CLASSIC
+    ),
+    # The paper has no digits: its MNIST schedules, stretched over epochs and batches that suit 1,437 small images. Twice
+    # the paper's learning rate, for both families: the INN needs half the time so, the classic model ends where it did.
+    ("digits", "inn", "paper"): _recipe(
+        epochs=ours(30), batch_size=ours(32), milestones=ours((24,)), **{**INN, "lr": ours(2e-3)}
+    ),
+    ("digits", "classic", "paper"): _recipe(
+        epochs=ours(100), batch_size=ours(64), milestones=ours(EVERY_TENTH), **{**CLASSIC, "lr": ours(2e-3)}
+    ),
+    ("digits", "classic", "late"): _recipe(
+        epochs=ours(100), batch_size=ours(64), milestones=ours((80,)), **{**CLASSIC, "lr": ours(2e-3)}
+    ),
+}
+
+
+def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
+    """The names of the recipes that a model has on a data set.
+
+    Example:
+        >>> recipes_of("digits", "inn"), recipes_of("digits", "classic")
+        (('paper',), ('paper', 'late'))
+    """
+    return tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, family(model)))
+
+
+def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
+    """The recipe of that name for a model on a data set. Raises ParameterError if there is none."""
+    try:
+        return RECIPES[dataset, family(model), recipe]
+    except KeyError:
+        known = ", ".join(recipes_of(dataset, model)) or "none"
+        raise ParameterError(
+            f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} "
+            "(the INN's own schedule already falls late, so it has no `late`)"
+        ) from None
+
+
+def curve_title(model: str, recipe: str) -> str:
+    """The label of a curve, the same in every figure and table.
+
+    Example:
+        >>> curve_title("inn", "paper"), curve_title("classic", "late")
+        ('INN', 'classic, late decay')
+    """
+    title = MODEL_TITLES[model]
+    return f"{title}, late decay" if recipe == "late" else title
+
+
+# ---- one run ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """The checked parameters of one run; `epochs` and `recipe_settings` are resolved, paths are absolute."""
+
+    dataset: str
+    model: str
+    recipe: str
+    bottleneck: int
+    seed: int
+    preset: str
+    epochs: int
+    data_root: Path
+    run_dir: Path
+    device: str
+    precision: str
+    recipe_settings: Recipe
+
+    @property
+    def checkpoint(self) -> Path:
+        """Written after every epoch, gone when the run has finished."""
+        return self.run_dir / "checkpoint.pt"
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """How many images of each split are used; None is all of them."""
+        quick = self.preset == "quick"
+        return {split: QUICK[f"{split}_images"] if quick else None for split in ("train", "test")}
+
+
+# What 10_train declares; a test compares the two.
+RUN_PARAMETERS = (
+    "dataset", "model", "recipe", "bottleneck", "seed", "preset", "epochs", "data_root", "run_dir", "device",
+    "precision",
+)  # fmt: skip
+
+
+def data_root(given: str | os.PathLike = "") -> Path:
+    """Where the images lie: the path given, else $INNAE_DATA, else `data/` beside the package."""
+    return Path(given or os.environ.get("INNAE_DATA") or PROJECT / "data").expanduser().absolute()
+
+
+def run_dir(dataset: str, model: str, recipe: str, bottleneck: int, seed: int, preset: str, root: Any = "") -> Path:
+    """The folder of a run; quick runs lie apart, under `quick/`.
+
+    Example:
+        >>> run_dir("mnist", "inn", "paper", 12, 0, "full", "runs").as_posix()
+        'runs/mnist/inn/paper/k0012/seed0'
+    """
+    folder = preset_folder(Path(root or PROJECT / "runs"), preset)
+    return folder / dataset / model / recipe / f"k{bottleneck:04d}" / f"seed{seed}"
+
+
+def preset_folder(root: Path, preset: str) -> Path:
+    """Where a preset's files lie under a root: full ones in it, quick ones apart, in `quick/`."""
+    return root / "quick" if preset == "quick" else root
+
+
+def given_parameters(namespace: Mapping[str, Any], declared: tuple[str, ...], checked: str) -> dict[str, Any]:
+    """The parameters in a notebook's namespace, unknown names included when its check runs for the first time.
+
+    papermill only warns of a name that the notebook does not declare, then trains with the defaults. Before anything
+    is imported the namespace holds nothing but parameters, so a stray name is a misspelt one; once `checked` is
+    there, the notebook has been run, and only the declared names are looked at.
+    """
+    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    names = [n for n, v in namespace.items() if isinstance(v, plain) and not n.startswith("_") and n not in IPYTHON]
+    return {n: namespace[n] for n in names if checked not in namespace or n in declared}
+
+
+IPYTHON = ("In", "Out")
+
+
+def refuse_unknown(names: Any, declared: Any, what: str) -> None:
+    """Raise ParameterError if a name is not declared.
+
+    Example:
+        >>> refuse_unknown(["seeds"], ("seed", "epochs"), "10_train")
+        Traceback (most recent call last):
+        ...
+        innae_utils.settings.ParameterError: 10_train has no parameter 'seeds'; allowed: seed, epochs
+    """
+    unknown = [name for name in names if name not in declared]
+    if unknown:
+        raise ParameterError(f"{what} has no parameter {', '.join(map(repr, unknown))}; allowed: {', '.join(declared)}")
+
+
+def declared_parameters(notebook: Path) -> tuple[str, ...]:
+    """The names in a notebook's cell tagged `parameters`.
+
+    Example:
+        >>> declared_parameters(PROJECT / "notebooks" / "10_train.ipynb") == RUN_PARAMETERS
+        True
+    """
+    cells = json.loads(notebook.read_text())["cells"]
+    (cell,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    return tuple(line.target.id for line in ast.parse("".join(cell["source"])).body if isinstance(line, ast.AnnAssign))
+
+
+def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[str]:
+    """What is wrong with the names of a data set, its models and recipes, and a preset: a list of sentences."""
+    wrong = []
+    if preset not in PRESETS:
+        wrong.append(f"preset: {preset!r} is not known; allowed: {', '.join(PRESETS)}")
+    if dataset not in DATASETS:
+        return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}"]
+    for model in models:
+        if model not in DATASETS[dataset].models:
+            allowed = ", ".join(DATASETS[dataset].models)
+            wrong.append(f"model: {model!r} is not known for {dataset}; allowed: {allowed}")
+            continue
+        known = recipes_of(dataset, model)
+        wrong += [
+            f"recipe: {recipe!r} is not known for {model} on {dataset}; allowed: {', '.join(known)}"
+            for recipe in recipes
+            if recipe not in known
+        ]
+    return wrong
+
+
+def check_number(name: str, value: Any, low: int, high: int | None, why: str) -> list[str]:
+    """What is wrong with a whole number: an empty list or one sentence.
+
+    Example:
+        >>> check_number("bottleneck", "12", 1, 64, "1 to D = 64")
+        ["bottleneck: '12' is a str; allowed: a whole number, 1 to D = 64"]
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [f"{name}: {value!r} is a {type(value).__name__}; allowed: a whole number, {why}"]
+    if value < low or (high is not None and value > high):
+        return [f"{name}: {value} is out of range; allowed: {why}"]
+    return []
+
+
+def check_writable(name: str, folder: Path) -> list[str]:
+    """What is wrong with a folder that results are to be written into; makes it if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return [f"{name}: cannot write into {folder} ({error.strerror}); give a folder that you may write to"]
+    return []
+
+
+def stop_if(wrong: list[str], what: str) -> None:
+    """Raise one ParameterError that lists everything that is wrong; nothing happens for an empty list."""
+    if wrong:
+        raise ParameterError(f"{what} was not started:\n" + "\n".join(f"  - {sentence}" for sentence in wrong))
+
+
+def check_run(parameters: Mapping[str, Any]) -> Run:
+    """Check every parameter of a training run and resolve the defaults.
+
+    `epochs` 0 means the recipe's; `data_root` and `run_dir` "" mean the usual places; `precision` and `device` "auto"
+    are resolved when torch is there. Raises ParameterError that lists all that is wrong and what is allowed.
+    """
+    refuse_unknown(parameters, RUN_PARAMETERS, "10_train")
+    missing = [name for name in RUN_PARAMETERS if name not in parameters]
+    stop_if([f"{name}: is missing" for name in missing], "The run")
+    p = dict(parameters)
+    wrong = check_names(p["dataset"], [p["model"]], [p["recipe"]], p["preset"])
+    dim = DATASETS[p["dataset"]].dim if p["dataset"] in DATASETS else None
+    wrong += check_number("bottleneck", p["bottleneck"], 1, dim, f"1 to D = {dim}" if dim else "1 to D = C H W")
+    wrong += check_number("seed", p["seed"], 0, 2**31 - 1, "0 to 2147483647")
+    wrong += check_number("epochs", p["epochs"], 0, None, "1 or more, or 0 for the recipe's own")
+    wrong += [
+        f"{name}: {p[name]!r} is a {type(p[name]).__name__}; allowed: a string"
+        for name in ("data_root", "run_dir", "device")
+        if not isinstance(p[name], str)
+    ]
+    if p["precision"] not in PRECISIONS:
+        wrong.append(f"precision: {p['precision']!r} is not known; allowed: {', '.join(PRECISIONS)}")
+    if isinstance(p["device"], str) and p["device"].split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+        wrong.append(f"device: {p['device']!r} is not known; allowed: auto, cpu, cuda, cuda:N, mps")
+    stop_if(wrong, "The run")
+
+    recipe = find_recipe(p["dataset"], p["model"], p["recipe"])
+    epochs = p["epochs"] or (QUICK["epochs"] if p["preset"] == "quick" else recipe.epochs)
+    place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset")}
+    folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**place)
+    stop_if(check_writable("run_dir", folder), "The run")
+    return Run(
+        **place, epochs=epochs, data_root=data_root(p["data_root"]), run_dir=folder, device=p["device"],
+        precision=p["precision"], recipe_settings=recipe.scaled(epochs),
+    )  # fmt: skip
+
+
+# ---- many runs -------------------------------------------------------------------------------------------------
+
+SWEEP_PARAMETERS = (
+    "dataset", "models", "recipes", "bottlenecks", "seeds", "preset", "data_root", "runs", "figures", "device",
+    "precision", "threads",
+)  # fmt: skip
+
+
+class Job(NamedTuple):
+    """One run of a sweep."""
+
+    model: str
+    recipe: str
+    bottleneck: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The checked parameters of a sweep; `threads` 0 means: share the cores among the jobs."""
+
+    dataset: str
+    preset: str
+    jobs: tuple[Job, ...]
+    bottlenecks: tuple[int, ...]
+    data_root: Path
+    runs: Path
+    figures: Path
+    device: str
+    precision: str
+    threads: int
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of all runs of the data set."""
+        return preset_folder(self.runs, self.preset) / self.dataset
+
+    @property
+    def figure_folder(self) -> Path:
+        """The folder of the data set's figures."""
+        return preset_folder(self.figures, self.preset) / self.dataset
+
+
+def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP_PARAMETERS) -> Sweep:
+    """Check a sweep's parameters, as they come from a command line, and list its jobs.
+
+    `models`, `recipes`, `bottlenecks` and `seeds` are lists with commas; what is left out is the data set's own choice.
+    A model takes those of the recipes that it has. Raises ParameterError that lists all that is wrong.
+
+    Example:
+        >>> sweep = check_sweep({"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12,32"})
+        >>> [tuple(job) for job in sweep.jobs][:3]
+        [('inn', 'paper', 12, 0), ('inn', 'paper', 32, 0), ('classic', 'paper', 12, 0)]
+    """
+    refuse_unknown(parameters, declared, "the sweep")
+    given = {name: str(value) for name, value in parameters.items()}
+    dataset, preset = given.get("dataset", "digits"), given.get("preset", "full")
+    stop_if(check_names(dataset, [], [], preset), "The sweep")
+    known = DATASETS[dataset]
+    models = tuple(_listed(given.get("models"))) or known.models
+    recipes = tuple(_listed(given.get("recipes"))) or known.recipes
+    wrong = check_names(dataset, models, [], preset)
+    bottlenecks, faults = _numbers(given, "bottlenecks", known.bottlenecks, 1, known.dim, f"1 to D = {known.dim}")
+    seeds, more = _numbers(given, "seeds", known.seeds, 0, 2**31 - 1, "0 to 2147483647")
+    threads, yet_more = _numbers(given, "threads", (0,), 0, None, "1 or more, or 0 to share the cores")
+    wrong += faults + more + yet_more
+    reach = {model: [r for r in recipes if r in recipes_of(dataset, model)] for model in models}
+    for recipe in recipes:
+        if not any(recipe in have for have in reach.values()):
+            allowed = sorted({r for model in models for r in recipes_of(dataset, model)})
+            wrong.append(f"recipe: {recipe!r} is not known for {', '.join(models)}; allowed: {', '.join(allowed)}")
+    stop_if(wrong, "The sweep")
+    jobs = [Job(m, r, k, s) for s in seeds for m in models for r in reach[m] for k in bottlenecks]
+    names = {"device": given.get("device", "auto"), "precision": given.get("precision", "auto")}
+    first = {"dataset": dataset, "preset": preset, "epochs": 0, "data_root": "", **jobs[0]._asdict(), **names}
+    with tempfile.TemporaryDirectory() as folder:  # the rest of the checks is a run's own
+        check_run({**first, "run_dir": folder})
+    return Sweep(
+        dataset, preset, tuple(jobs), bottlenecks, data_root(given.get("data_root", "")),
+        Path(given.get("runs") or PROJECT / "runs").absolute(),
+        Path(given.get("figures") or PROJECT / "figures").absolute(),
+        names["device"], names["precision"], threads[0],
+    )  # fmt: skip
+
+
+def quick_pca_images(bottlenecks: tuple[int, ...]) -> int:
+    """How many training images a quick PCA takes: it needs at least as many as components."""
+    return max(QUICK["train_images"], *bottlenecks)
+
+
+def _listed(text: str | None) -> list[str]:
+    """The parts of a list with commas, in brackets or not, without repeats."""
+    return list(dict.fromkeys(part.strip() for part in (text or "").strip("[]()").split(",") if part.strip()))
+
+
+def _numbers(given, name: str, default: tuple[int, ...], low: int, high: int | None, why: str):
+    """The whole numbers in a list with commas, and what is wrong with them."""
+    parts = _listed(given.get(name))
+    values = [int(part) if part.lstrip("-").isdigit() else part for part in parts]
+    wrong = [sentence for value in values for sentence in check_number(name, value, low, high, why)]
+    return tuple(values) or default, wrong

@@ -1,0 +1,185 @@
+"""Train a model, evaluate it, and survive being interrupted.
+
+References: section 3.2 (Adam, schedules, epochs, batch sizes).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from innae_utils import losses
+from innae_utils.data import Images, shuffled
+from innae_utils.layers import set_precision
+from innae_utils.results import replacing
+from innae_utils.settings import Recipe
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says where it stopped and what to try."""
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` takes the first GPU, else the CPU. Raises TrainingError if it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    device = torch.device(name)
+    if not there.get(device.type) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise TrainingError(f"device {name!r} is not there; allowed here: {', '.join(d for d in there if there[d])}")
+    return device
+
+
+def pick_precision(name: str = "auto") -> str:
+    """`fp32` or `bf16`; `auto` is `fp32`, the precision the paper was made with."""
+    return "fp32" if name == "auto" else name
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Adam:
+    """Adam with the recipe's settings; its weight decay is an L2 penalty on all parameters, as in the authors' code."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return torch.optim.Adam(
+        parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay,
+        fused=parameters[0].device.type in ("cpu", "cuda"),
+    )  # fmt: skip
+
+
+def fit(
+    model: nn.Module,
+    images: Images,
+    recipe: Recipe,
+    seed: int = 0,
+    precision: str = "fp32",
+    checkpoint: Path | None = None,
+    identity: str = "",
+) -> Iterator[dict[str, float]]:
+    """Train a model in place, yielding one record an epoch.
+
+    Args:
+        model: from `models.build`, on the device of the images.
+        images: the training images.
+        recipe: epochs, batch size, learning rates, optimiser and loss weights.
+        seed: decides the order of the batches, together with the epoch alone.
+        precision: `fp32` or `bf16` for the subnetworks while they train.
+        checkpoint: a file that is written after every epoch and, if it is there, gone on from: the result is then the
+            very same as of an unbroken run.
+        identity: what the checkpoint belongs to; one of another identity is not gone on from.
+
+    Yields:
+        `epoch` (from 1), `lr`, `loss`, a key for each loss term, all means over the epoch's batches, and `seconds`.
+        Epochs that the checkpoint already holds are yielded first.
+
+    Raises:
+        TrainingError: the loss of an epoch is not finite; neither record nor checkpoint of it is kept.
+    """
+    model.train()
+    set_precision(model, precision)
+    optimizer = make_optimizer(model, recipe)
+    history = _resume(checkpoint, identity, model, optimizer)
+    yield from history
+    with _strict_float32(images.device):
+        for epoch in range(len(history) + 1, recipe.epochs + 1):
+            started = time.perf_counter()
+            optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
+            means = _one_epoch(model, images, recipe, optimizer, seed, epoch)
+            record = {"epoch": epoch, "lr": recipe.learning_rate(epoch), **means}
+            record["seconds"] = time.perf_counter() - started
+            history = [*history, record]
+            _save(checkpoint, identity, model, optimizer, history)
+            yield record
+
+
+def _one_epoch(
+    model: nn.Module, images: Images, recipe: Recipe, optimizer: torch.optim.Optimizer, seed: int, epoch: int
+) -> dict[str, float]:
+    """Every batch of an epoch once; the losses are summed on the device and read at its end."""
+    sums: dict[str, Tensor] = {}
+    batches = shuffled(len(images), recipe.batch_size, seed, epoch, recipe.drop_last)
+    for index in batches:
+        x = images.batch(index.to(images.device))
+        optimizer.zero_grad(set_to_none=True)
+        terms = losses.terms(model, x)
+        loss = losses.total(terms, recipe)
+        loss.backward()
+        optimizer.step()
+        for name, value in {"loss": loss, **terms}.items():
+            sums[name] = sums.get(name, 0) + value.detach()
+    means = {name: float(value) / len(batches) for name, value in sums.items()}
+    if not torch.isfinite(torch.tensor(list(means.values()))).all():
+        raise TrainingError(
+            f"the loss is not finite in epoch {epoch} ({means}); training stopped and no result is written. "
+            f"A smaller learning rate than {recipe.learning_rate(epoch):g} or precision fp32 may help"
+        )
+    return means
+
+
+@torch.no_grad()
+def reconstruct(model: nn.Module, images: Images, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
+    """(x, x_hat) batch by batch, in order, in float32 throughout."""
+    was_training = model.training
+    model.eval()
+    try:
+        with _strict_float32(images.device):
+            for x in images.batches(batch_size):
+                yield x, model(x)
+    finally:
+        model.train(was_training)
+
+
+def evaluate(model: nn.Module, images: Images, batch_size: int = 500) -> float:
+    """L1 over ALL images: the mean absolute error per pixel value, summed up in float64.
+
+    Deviation: the authors drop the last partial batch of the test set too; here every image counts.
+    """
+    total = sum((x - x_hat).abs().double().sum() for x, x_hat in reconstruct(model, images, batch_size))
+    return float(total) / images.pixels.numel()
+
+
+def sample(model: nn.Module, images: Images, count: int = 10) -> dict[str, Tensor]:
+    """`x` and `x_hat` (count, C, H, W) on the CPU for a few images, drawn at random but the same for every model."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(images), generator=generator)[:count].to(images.device)
+    few = Images(images.pixels[chosen], images.max_value)
+    ((x, x_hat),) = reconstruct(model, few)
+    return {"x": x.cpu(), "x_hat": x_hat.cpu()}
+
+
+@contextmanager
+def _strict_float32(device: torch.device) -> Iterator[None]:
+    """Keep a GPU from rounding float32 to TF32, which breaks the round trip x -> z -> x in the fourth digit."""
+    if device.type != "cuda":
+        yield
+        return
+    matmul = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = matmul
+
+
+def _save(path: Path | None, identity: str, model: nn.Module, optimizer, history: list[dict[str, float]]) -> None:
+    if path is None:
+        return
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    with replacing(path) as part:
+        torch.save({"identity": identity, "history": history, **state}, part)
+
+
+def _resume(path: Path | None, identity: str, model: nn.Module, optimizer) -> list[dict[str, float]]:
+    """Load a checkpoint into model and optimiser; the records of its epochs, none if there is nothing to go on from."""
+    if path is None or not path.exists():
+        return []
+    try:
+        state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+        if state["identity"] != identity:
+            return []
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return state["history"]
+    except Exception as error:  # torch.load raises a dozen kinds for a file that is not its own
+        raise TrainingError(f"the checkpoint {path} cannot be read ({error}); delete it to start afresh") from error

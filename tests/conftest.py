@@ -1,0 +1,55 @@
+"""What several tests share: random weights, the real images if they are there, and notebooks run by papermill."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from innae_utils import models, settings
+
+NOTEBOOKS = settings.PROJECT / "notebooks"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the kernels that tests start
+
+
+@pytest.fixture(autouse=True)
+def _steady():
+    """The same random numbers in every test, whatever ran before it."""
+    torch.manual_seed(0)
+    yield
+
+
+def random_weights(model, scale=0.3):
+    """Give every trainable parameter a random value: at the initial identity an inverse test would prove nothing."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=scale / max(1, parameter[0].numel()) ** 0.5)
+    return model
+
+
+def build_random(model, dataset, bottleneck, dtype=torch.float64):
+    return random_weights(models.build(model, dataset, bottleneck)).to(dtype).eval()
+
+
+@pytest.fixture
+def mnist_root():
+    """A data root that holds the real MNIST, or a skipped test."""
+    root = settings.data_root()
+    if not (root / "MNIST" / "raw" / "train-images-idx3-ubyte").exists():
+        pytest.skip(f"no MNIST under {root}; set INNAE_DATA to a folder that has it")
+    return root
+
+
+def papermill(notebook: str, output: Path, parameters: dict, check=True) -> subprocess.CompletedProcess:
+    """Run a notebook as a user would: papermill NOTEBOOK OUT -k python3 -f params.yaml."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    file = output.with_suffix(".yaml")
+    file.write_text(yaml.safe_dump(parameters))
+    command = [sys.executable, "-m", "papermill", NOTEBOOKS / notebook, output, "-k", "python3", "-f", file]
+    done = subprocess.run([*map(str, command), "--no-progress-bar"], capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, done.stderr[-3000:]
+    return done

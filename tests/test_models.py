@@ -1,0 +1,88 @@
+import pytest
+import torch
+from torch import nn
+
+from innae_utils import models, results, settings
+from innae_utils.settings import ParameterError
+
+# Counted by hand from section 3.1 of the paper and the authors' code: a + b k.
+PARAMETERS = {
+    ("digits", "inn"): (76_696, 0),
+    ("digits", "classic"): (395_072, 257),
+    ("mnist", "inn"): (1_121_192, 0),
+    ("mnist", "classic"): (1_133_072, 257),
+    ("mnist", "classic_1024"): (5_806_864, 2_049),
+    ("mnist", "classic_2048"): (20_001_552, 4_097),
+    ("mnist", "classic_deep"): (7_906_064, 2_049),
+    ("cifar10", "inn"): (13_235_176, 0),
+    ("cifar10", "classic"): (12_549_379, 18_433),
+    ("celeba", "inn"): (50_070_152, 0),
+    ("celeba", "classic"): (55_612_163, 40_961),
+}
+
+
+@pytest.mark.parametrize(("dataset", "model"), PARAMETERS, ids="-".join)
+def test_trainable_parameters(dataset, model):
+    fixed, each = PARAMETERS[dataset, model]
+    for k in (1, 12, 64) if dataset in ("digits", "mnist") else (1, 64):
+        assert models.n_params(models.build(model, dataset, k)) == fixed + each * k
+
+
+def test_every_model_is_counted():
+    assert set(PARAMETERS) == {(dataset, model) for dataset, known in settings.MODELS.items() for model in known}
+
+
+@pytest.mark.parametrize(("dataset", "model"), PARAMETERS, ids="-".join)
+def test_shapes(dataset, model):
+    shape = settings.MODELS[dataset][model].shape
+    network = models.build(model, dataset, 3)
+    x = torch.rand(1, *shape)
+    with torch.no_grad():
+        y = network.encode(x)
+        assert y.shape == (1, 3)
+        assert network.decode(y).shape == network(x).shape == x.shape
+
+
+def test_classic_layers_are_the_papers():
+    network = models.build("classic", "mnist", 12)
+    kinds = [type(layer).__name__ for layer in network.encoder]
+    assert kinds == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    assert [layer.out_features for layer in network.encoder if isinstance(layer, nn.Linear)] == [512, 256, 128, 12]
+    assert [layer.out_features for layer in network.decoder if isinstance(layer, nn.Linear)] == [128, 256, 512, 784]
+    kinds = [type(layer).__name__ for layer in network.decoder]
+    assert kinds == ["Linear", "ReLU", "Linear", "ReLU", "Linear", "ReLU", "Linear", "Tanh", "Unflatten"]
+
+
+def test_classic_initialisation_is_xavier_uniform():
+    network = models.build("classic_1024", "mnist", 12)
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
+            assert bound * 0.98 < layer.weight.abs().max() <= bound
+            assert abs(layer.weight.std() / (bound / 3**0.5) - 1) < 0.05
+            assert torch.all(layer.bias == 0.01)
+
+
+def test_the_same_seed_gives_the_same_weights():
+    one, two, other = (models.build("inn", "digits", 4, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("inn", "minst", 4), "allowed: digits, mnist"),
+        (("resnet", "mnist", 4), "allowed: inn, classic"),
+        (("inn", "mnist", 785), "1 to D = 784"),
+        (("inn", "mnist", 0), "1 to D = 784"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(arguments, said):
+    with pytest.raises(ParameterError, match=said):
+        models.build(*arguments)
+
+
+def test_an_unfinished_run_cannot_be_loaded(tmp_path):
+    with pytest.raises(results.ResultError, match=r"result\.json is not a row"):
+        models.load(tmp_path)

@@ -1,0 +1,130 @@
+"""Every notebook runs from top to bottom, is stored clean, and refuses what it does not know."""
+
+import ast
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import NOTEBOOKS, papermill
+
+from innae_utils import results, settings
+
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
+
+
+def cells(path, kind="code"):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_stored_without_outputs_and_with_short_cells(path):
+    for cell in cells(path):
+        assert not cell["outputs"] and cell["execution_count"] is None
+        assert "".join(cell["source"]).count("\n") < 25
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_papermill_sees_the_declared_parameters(path):
+    from papermill.inspection import _infer_parameters, load_notebook_node
+
+    seen = list(_infer_parameters(load_notebook_node(str(path))))
+    assert tuple(seen) == settings.declared_parameters(path)
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_a_notebook_checks_the_names_that_it_declares(path):
+    source = "\n".join("".join(cell["source"]) for cell in cells(path))
+    lists = [
+        tuple(ast.literal_eval(node.value))
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_declared"
+    ]
+    assert (lists or [settings.RUN_PARAMETERS]) == [settings.declared_parameters(path)]
+
+
+def test_no_heavy_import_in_10_train():
+    source = "\n".join("".join(cell["source"]) for cell in cells(NOTEBOOKS / "10_train.ipynb"))
+    names = {alias.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import) for alias in node.names}
+    assert not names & {"pandas", "seaborn", "matplotlib"}
+
+
+def test_00_start_here(tmp_path):
+    papermill("00_start_here.ipynb", tmp_path / "out.ipynb", {"preset": "quick"})
+
+
+@pytest.fixture(scope="module")
+def quick_runs(tmp_path_factory):
+    """Three runs and PCA by the notebooks, into one folder; then the figures."""
+    root = tmp_path_factory.mktemp("runs")
+    for model, recipe, bottleneck in (("inn", "paper", 4), ("classic", "paper", 4), ("classic", "late", 4)):
+        place = dict(dataset="digits", model=model, recipe=recipe, bottleneck=bottleneck, seed=0, preset="quick")
+        folder = settings.run_dir(**place, root=root)
+        papermill("10_train.ipynb", folder / "train.ipynb", {**place, "run_dir": str(folder)})
+    papermill("15_pca.ipynb", root / "pca.ipynb", {"bottlenecks": [4, 8], "preset": "quick", "runs": str(root)})
+    figures = tmp_path_factory.mktemp("figures")
+    parameters = {"preset": "quick", "runs": str(root), "figures": str(figures)}
+    papermill("20_figures_5_and_6.ipynb", root / "20.ipynb", parameters)
+    return root, figures
+
+
+def test_10_train_leaves_a_row_and_the_files_of_a_run(quick_runs):
+    root, _ = quick_runs
+    folder = root / "quick" / "digits" / "inn" / "paper" / "k0004" / "seed0"
+    row = results.read_row(folder / "result.json")
+    assert (row["model"], row["bottleneck"], row["preset"], row["epochs"]) == ("inn", 4, "quick", 2)
+    history = pd.read_parquet(folder / "history.parquet")
+    assert history["epoch"].tolist() == [1, 2]
+    assert row["seconds"] == pytest.approx(history["seconds"].sum(), abs=1e-3)
+    assert {path.name for path in folder.iterdir()} == {
+        "train.ipynb", "train.yaml", "result.json", "history.parquet", "model.safetensors", "reconstructions.npz",
+        ".lock",
+    }  # fmt: skip
+
+
+def test_the_same_run_again_gives_the_same_row(quick_runs, tmp_path):
+    root, _ = quick_runs
+    parameters = {"model": "inn", "bottleneck": 4, "preset": "quick", "run_dir": str(tmp_path)}
+    papermill("10_train.ipynb", tmp_path / "train.ipynb", parameters)
+    first = results.read_row(root / "quick" / "digits" / "inn" / "paper" / "k0004" / "seed0" / "result.json")
+    second = results.read_row(tmp_path / "result.json")
+    assert [first[name] for name in NUMBERS] == [second[name] for name in NUMBERS]
+
+
+def test_15_pca_leaves_a_row_a_bottleneck(quick_runs):
+    root, _ = quick_runs
+    rows = results.gather(root)
+    rows = rows[rows["model"] == "pca"]
+    assert rows["bottleneck"].tolist() == [4, 8] and rows["test_l1"].is_monotonic_decreasing
+    assert rows["n_params"].tolist() == [64 * 5, 64 * 9]
+
+
+def test_20_draws_both_figures(quick_runs):
+    from PIL import Image
+
+    _, root = quick_runs
+    folder = root / "quick" / "digits"
+    for name in ("figure5", "figure6"):
+        assert (folder / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
+        assert b"/Type3" not in (folder / f"{name}.pdf").read_bytes(), "text must stay text"
+        with Image.open(folder / f"{name}.png") as picture:
+            assert picture.width > 1000
+            assert np.asarray(picture.convert("L")).std() > 10
+
+
+BAD = [
+    ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
+    ({"bottleneck": "12"}, "a whole number, 1 to D = 64"),
+    ({"botleneck": 12}, "10_train has no parameter 'botleneck'"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "said"), BAD, ids=lambda value: str(value)[:24])
+def test_10_train_refuses_before_anything_heavy_is_imported(tmp_path, parameters, said):
+    done = papermill("10_train.ipynb", tmp_path / "out.ipynb", {**parameters, "run_dir": str(tmp_path / "run")}, False)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not (tmp_path / "run").exists()
+    stopped = [cell for cell in cells(tmp_path / "out.ipynb") if cell["execution_count"]]
+    assert not any("import data" in "".join(cell["source"]) for cell in stopped)

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+import torch
+
+from innae_utils import data, pca
+from innae_utils.data import Images
+
+
+def test_against_the_singular_value_decomposition_written_out():
+    rng = torch.Generator().manual_seed(0)
+    train, test = (Images(torch.randint(0, 256, (n, 1, 4, 4), generator=rng, dtype=torch.uint8)) for n in (60, 25))
+    x, t = (part.pixels.flatten(1).double().numpy() / 255 for part in (train, test))
+    _, _, directions = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    for k, (train_l1, test_l1) in pca.l1_by_bottleneck(train, test, [1, 3, 16]).items():
+        for values, l1 in ((x, train_l1), (t, test_l1)):
+            kept = (values - x.mean(0)) @ directions[:k].T
+            assert l1 == pytest.approx(np.abs(values - x.mean(0) - kept @ directions[:k]).mean(), abs=1e-7)
+
+
+def test_all_components_reconstruct_digits_exactly_and_fewer_ever_worse():
+    l1 = pca.l1_by_bottleneck(data.load("digits", "train"), data.load("digits", "test"), [2, 8, 32, 64])
+    errors = [test for _, test in l1.values()]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-6

@@ -1,0 +1,148 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from innae_utils import settings
+from innae_utils.settings import ParameterError, Run, check_run, check_sweep, find_recipe, given_parameters
+
+GOOD = {
+    "dataset": "digits", "model": "inn", "recipe": "paper", "bottleneck": 16, "seed": 0, "preset": "full",
+    "epochs": 0, "data_root": "", "device": "auto", "precision": "auto",
+}  # fmt: skip
+
+
+def good(tmp_path, **changes):
+    return {**GOOD, "run_dir": str(tmp_path / "run"), **changes}
+
+
+def test_a_good_run_is_resolved(tmp_path, monkeypatch):
+    monkeypatch.setenv("INNAE_DATA", "/somewhere")
+    run = check_run(good(tmp_path))
+    assert isinstance(run, Run)
+    assert run.epochs == run.recipe_settings.epochs == 30
+    assert run.data_root == Path("/somewhere")
+    assert run.limits == {"train": None, "test": None}
+    assert check_run(good(tmp_path, data_root="elsewhere")).data_root == Path("elsewhere").absolute()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
+        ({"model": "classic_1024"}, "allowed: inn, classic"),
+        ({"recipe": "late"}, "allowed: paper"),
+        ({"preset": "fast"}, "allowed: full, quick"),
+        ({"bottleneck": 0}, "allowed: 1 to D = 64"),
+        ({"bottleneck": 65}, "allowed: 1 to D = 64"),
+        ({"bottleneck": "12"}, "'12' is a str; allowed: a whole number, 1 to D = 64"),
+        ({"bottleneck": 12.0}, "12.0 is a float"),
+        ({"bottleneck": True}, "True is a bool"),
+        ({"seed": -1}, "allowed: 0 to 2147483647"),
+        ({"epochs": -3}, "allowed: 1 or more, or 0"),
+        ({"data_root": 3}, "data_root: 3 is a int; allowed: a string"),
+        ({"device": "gpu"}, "allowed: auto, cpu, cuda"),
+        ({"precision": "fp16"}, "allowed: auto, fp32, bf16"),
+        ({"botleneck": 4}, "10_train has no parameter 'botleneck'; allowed: dataset, model"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_and_the_allowed_ones_are_named(tmp_path, changes, said):
+    with pytest.raises(ParameterError) as caught:
+        check_run(good(tmp_path, **changes))
+    assert said in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_fault_is_told_at_once(tmp_path):
+    with pytest.raises(ParameterError) as caught:
+        check_run(good(tmp_path, bottleneck=0, seed=-1, preset="fast"))
+    assert str(caught.value).count("\n  - ") == 3
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "run").write_text("a file where the folder should be")
+    with pytest.raises(ParameterError, match="cannot write into .*; give a folder"):
+        check_run(good(tmp_path))
+
+
+def test_a_missing_parameter_is_named(tmp_path):
+    parameters = good(tmp_path)
+    del parameters["seed"]
+    with pytest.raises(ParameterError, match="seed: is missing"):
+        check_run(parameters)
+
+
+def test_unknown_names_are_seen_on_the_first_run_and_own_variables_on_later_ones_are_not():
+    namespace = {**GOOD, "botleneck": 3, "_i1": "x", "In": [""], "math": math}
+    assert set(given_parameters(namespace, settings.RUN_PARAMETERS, "run")) == {*GOOD, "botleneck"}
+    assert set(given_parameters({**namespace, "run": object()}, settings.RUN_PARAMETERS, "run")) == set(GOOD)
+
+
+# The learning rate of every epoch, written out from section 3.2 of the paper.
+MNIST_CLASSIC = [10.0 ** -(3 + (epoch - 1) // 10) for epoch in range(1, 101)]
+TABLES = {
+    ("mnist", "inn", "paper"): [1e-3] * 8 + [1e-4] * 2,
+    ("mnist", "classic_deep", "paper"): MNIST_CLASSIC,
+    ("mnist", "classic", "late"): [1e-3] * 80 + [1e-4] * 20,
+    ("cifar10", "inn", "paper"): [1e-3] * 10 + [1e-4] * 5,
+    ("cifar10", "classic", "paper"): [1e-3] * 60 + [1e-4] * 25 + [1e-5] * 15,
+    ("digits", "inn", "paper"): [2e-3] * 24 + [2e-4] * 6,
+    ("digits", "classic", "paper"): [2 * rate for rate in MNIST_CLASSIC],
+    ("digits", "classic", "late"): [2e-3] * 80 + [2e-4] * 20,
+}
+
+
+@pytest.mark.parametrize("key", TABLES, ids="-".join)
+def test_learning_rate_of_every_epoch(key):
+    recipe = find_recipe(*key)
+    assert [recipe.learning_rate(e) for e in range(1, recipe.epochs + 1)] == pytest.approx(TABLES[key], rel=1e-12)
+
+
+def test_optimiser_settings_are_the_authors():
+    inn, classic = find_recipe("mnist", "inn", "paper"), find_recipe("mnist", "classic", "paper")
+    assert (inn.betas, inn.eps, inn.weight_decay) == ((0.8, 0.8), 1e-4, 1e-6)
+    assert (classic.betas, classic.eps, classic.weight_decay) == ((0.9, 0.999), 1e-8, 1e-5)
+    assert inn.batch_size == classic.batch_size == 128
+    assert inn.weight_zero_padding == inn.weight_reconstruction == 1.0
+
+
+def test_every_value_of_every_recipe_is_tagged():
+    for recipe in settings.RECIPES.values():
+        assert set(recipe.sources) == set(vars(recipe)) - {"sources"}
+        assert set(recipe.sources.values()) <= {"paper", "authors", "ours"}
+
+
+def test_a_sweep_lists_the_data_sets_own_choice():
+    sweep = check_sweep({})
+    assert len(sweep.jobs) == 2 * 5 * 3  # seeds, bottlenecks, curves
+    assert {(job.model, job.recipe) for job in sweep.jobs} == {
+        ("inn", "paper"), ("classic", "paper"), ("classic", "late"),
+    }  # fmt: skip
+
+
+def test_a_sweep_takes_lists_with_commas():
+    sweep = check_sweep({"dataset": "mnist", "bottlenecks": "12,32,12", "models": "classic,inn", "seeds": 3})
+    assert [tuple(job) for job in sweep.jobs] == [
+        ("classic", "paper", 12, 3), ("classic", "paper", 32, 3), ("inn", "paper", 12, 3), ("inn", "paper", 32, 3),
+    ]  # fmt: skip
+    assert {job.model for job in check_sweep({"recipes": "late"}).jobs} == {"classic"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
+        ({"bottleneck": "12"}, "no parameter 'bottleneck'; allowed: dataset"),
+        ({"bottlenecks": "12,x"}, "'x' is a str; allowed: a whole number, 1 to D = 64"),
+        ({"bottlenecks": "12,65"}, "65 is out of range; allowed: 1 to D = 64"),
+        ({"models": "classic_deep"}, "allowed: inn, classic"),
+        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: paper"),
+        ({"seeds": "-1"}, "-1 is out of range"),
+        ({"device": "gpu"}, "allowed: auto, cpu"),
+        ({"threads": "many"}, "'many' is a str"),
+    ],
+)
+def test_a_wrong_sweep_is_refused(given, said):
+    with pytest.raises(ParameterError) as caught:
+        check_sweep(given)
+    assert said in str(caught.value)

@@ -1,0 +1,243 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from innae_utils import data, losses, models, settings, train
+from innae_utils.train import TrainingError
+
+FEW = data.load("digits", "train", limit=200)
+
+
+def recipe(model="inn", name="paper", epochs=4, **changes):
+    return dataclasses.replace(settings.find_recipe("digits", model, name).scaled(epochs), **changes)
+
+
+def fit(model="inn", seed=0, **arguments):
+    network = models.build(model, "digits", 8, seed=seed)
+    history = list(train.fit(network, FEW, arguments.pop("recipe", recipe(model)), seed=seed, **arguments))
+    return network, history
+
+
+def losses_of(history):
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
+
+
+def same_weights(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("model", ["inn", "classic"])
+def test_the_same_seed_twice_gives_the_same_numbers_and_another_seed_does_not(model):
+    (one, first), (two, second), (other, third) = fit(model), fit(model), fit(model, seed=1)
+    assert losses_of(first) == losses_of(second) != losses_of(third)
+    assert same_weights(one, two) and not same_weights(one, other)
+    assert train.evaluate(one, FEW) == train.evaluate(two, FEW)
+
+
+@pytest.mark.parametrize(("model", "name"), [("inn", "paper"), ("classic", "paper"), ("classic", "late")])
+def test_the_learning_rate_that_adam_used_is_the_recipes(model, name, monkeypatch):
+    """Seen from inside Adam, step by step: a scheduler stepped once a batch would be over in the first epochs."""
+    plan = recipe(model, name, epochs=20)
+    used = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *a: (used.append(self.param_groups[0]["lr"]), step(self, *a))[1]
+    )
+    _, history = fit(model, recipe=plan)
+    each = len(FEW) // plan.batch_size
+    assert used == [plan.learning_rate(epoch) for epoch in range(1, 21) for _ in range(each)]
+    assert [record["lr"] for record in history] == [plan.learning_rate(epoch) for epoch in range(1, 21)]
+
+
+def test_one_epoch_is_a_textbook_adam_loop():
+    """The whole of fit against a loop written out with torch's own Adam, in the plain (not fused) form, in float64."""
+    plan = recipe(epochs=2)
+    network, reference = (models.build("inn", "digits", 8, seed=0) for _ in range(2))
+    for parameters in zip(network.parameters(), reference.parameters(), strict=True):
+        if parameters[0].requires_grad:
+            torch.nn.init.normal_(parameters[0], std=0.05)
+            parameters[1].data.copy_(parameters[0].data)
+    network, reference = network.double(), reference.double()
+    images = Float64(FEW.pixels, FEW.max_value)
+    history = list(train.fit(network, images, plan, seed=3))
+
+    trained = [parameter for parameter in reference.parameters() if parameter.requires_grad]
+    adam = torch.optim.Adam(trained, 2e-3, betas=(0.8, 0.8), eps=1e-4, weight_decay=1e-6, fused=False, foreach=False)
+    for epoch in (1, 2):
+        adam.param_groups[0]["lr"] = plan.learning_rate(epoch)
+        seen = []
+        for index in data.shuffled(200, 32, 3, epoch):
+            x = FEW.pixels[index].double() / 16
+            y, z = reference.transform(x)
+            loss = (x - reference.decode(y)).abs().mean() + z.square().mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            seen.append(float(loss.detach()))
+        assert history[epoch - 1]["loss"] == pytest.approx(sum(seen) / len(seen), rel=1e-9)
+    for ours, theirs in zip(network.parameters(), reference.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+class Float64(data.Images):
+    def batch(self, index):
+        return super().batch(index).double()
+
+
+def test_the_record_of_an_epoch():
+    _, history = fit("inn")
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    for record in history:
+        assert record["loss"] == pytest.approx(record["reconstruction"] + record["zero_padding"], rel=1e-5)
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_evaluate_counts_every_image_whatever_the_batch():
+    network, _ = fit("inn")
+    with torch.no_grad():
+        x = FEW.batch(slice(None))
+        expected = float((x - network.eval()(x)).abs().double().mean())
+    for batch_size in (7, 64, 200, 1000):
+        assert train.evaluate(network, FEW, batch_size) == pytest.approx(expected, rel=1e-6)
+
+
+def test_evaluation_is_float32_even_after_training_in_bf16_and_keeps_the_mode():
+    network, _ = fit("inn", precision="bf16")
+    assert network.training
+    before = train.evaluate(network, FEW)
+    assert network.training
+    models_float32 = models.build("inn", "digits", 8)
+    models_float32.load_state_dict(network.state_dict())
+    assert train.evaluate(models_float32, FEW) == before
+    network.eval()
+    y, z = network.transform(FEW.batch(slice(0, 20)))
+    assert (network.inverse(y, z) - FEW.batch(slice(0, 20))).abs().max() < 1e-5
+
+
+def test_bf16_trains_the_subnetworks_only():
+    network = models.build("inn", "digits", 8, seed=0)
+    train.set_precision(network, "bf16")
+    x = FEW.batch(slice(0, 16))
+    y, z = network.train().transform(x)
+    assert y.dtype == z.dtype == network.decode(y).dtype == torch.float32
+    assert (network.inverse(y, z) - x).abs().max() < 1e-5, "at the identity no subnetwork matters: all else is float32"
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path):
+    whole, history = fit("inn")
+    checkpoint = tmp_path / "checkpoint.pt"
+    network = models.build("inn", "digits", 8, seed=0)
+    part = train.fit(network, FEW, recipe(), checkpoint=checkpoint, identity="a")
+    first = [next(part), next(part)]
+    part.close()
+    again = models.build("inn", "digits", 8, seed=99)  # the checkpoint decides, not what it started from
+    resumed = list(train.fit(again, FEW, recipe(), checkpoint=checkpoint, identity="a"))
+    assert resumed[:2] == first, "the epochs of the checkpoint are told again, with their own seconds"
+    assert losses_of(resumed) == losses_of(history)
+    assert same_weights(whole, again)
+
+
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    fit("inn", seed=5, checkpoint=checkpoint, identity="another")
+    _, history = fit("inn", checkpoint=checkpoint, identity="this")
+    assert losses_of(history) == losses_of(fit("inn")[1])
+
+
+def test_a_damaged_checkpoint_is_an_error_that_names_it(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(b"half a checkpoint")
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read .*delete it to start afresh"):
+        fit("inn", checkpoint=checkpoint)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    with pytest.raises(TrainingError, match=r"not finite in epoch 1 .*smaller learning rate"):
+        fit("inn", recipe=recipe(lr=1e30), checkpoint=checkpoint)
+    assert not checkpoint.exists()
+
+
+def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path):
+    """kill -9 in the middle of an epoch, in a process of its own."""
+    script = tmp_path / "job.py"
+    script.write_text(
+        textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        import torch
+        from innae_utils import data, models, settings, train
+        torch.set_num_threads(1)
+        images = data.load("digits", "train", limit=200)
+        network = models.build("inn", "digits", 8, seed=0)
+        die_at = int(sys.argv[2])
+        steps = 0
+        step = torch.optim.Adam.step
+        def counted(self, *a):
+            global steps
+            steps += 1
+            if steps == die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step(self, *a)
+        torch.optim.Adam.step = counted
+        recipe = settings.find_recipe("digits", "inn", "paper").scaled(4)
+        for record in train.fit(network, images, recipe, checkpoint=Path(sys.argv[1]), identity="x"):
+            print(record["epoch"], record["lr"], record["loss"].hex())
+        print(train.evaluate(network, images).hex())
+        """)
+    )
+
+    def job(name, die_at):
+        command = [sys.executable, str(script), str(tmp_path / name), str(die_at)]
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    unbroken = job("unbroken.pt", -1)
+    assert unbroken.returncode == 0, unbroken.stderr
+    killed = job("broken.pt", 6 * 2 + 3)  # six batches an epoch: in the third
+    assert killed.returncode == -signal.SIGKILL
+    assert job("broken.pt", -1).stdout == unbroken.stdout
+
+
+def test_devices_that_are_not_there_are_refused():
+    assert train.pick_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="device 'cuda' is not there; allowed here: cpu"):
+            train.pick_device("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("model", ["inn", "classic"])
+def test_a_gpu_gives_what_the_cpu_gives(model):
+    network, history = fit(model)
+    on_gpu = models.build(model, "digits", 8, seed=0).cuda()
+    records = list(train.fit(on_gpu, FEW.to("cuda"), recipe(model)))
+    assert records[-1]["loss"] == pytest.approx(history[-1]["loss"], rel=0.05)
+    x = FEW.batch(slice(0, 50))
+    with torch.no_grad():
+        network.load_state_dict(on_gpu.state_dict())
+        assert (network.eval()(x) - on_gpu.eval()(x.cuda()).cpu()).abs().max() < 1e-4
+    assert train.evaluate(on_gpu, FEW.to("cuda")) == pytest.approx(train.evaluate(network, FEW), rel=1e-4)
+
+
+def test_gradients_of_one_float32_step_against_float64():
+    network = models.build("inn", "digits", 8, seed=0)
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.05)
+    exact = models.build("inn", "digits", 8)
+    exact.load_state_dict(network.state_dict())
+    exact = exact.double()
+    x = FEW.batch(slice(0, 64))
+    plan = recipe()
+    losses.total(losses.terms(network, x), plan).backward()
+    losses.total(losses.terms(exact, x.double()), plan).backward()
+    ours, truth = (
+        torch.cat([p.grad.flatten().double() for p in n.parameters() if p.requires_grad]) for n in (network, exact)
+    )
+    assert (ours - truth).norm() < 1e-4 * truth.norm()

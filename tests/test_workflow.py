@@ -1,0 +1,131 @@
+"""The sweep: resumes after kill -9, reruns when code changes and not when words do, refuses what it does not know."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from innae_utils import settings
+
+SWEEP = ["preset=quick", "bottlenecks=2,4", "models=classic", "recipes=paper", "seeds=0"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of what a sweep runs, so that a test may change it."""
+    for name in ("innae_utils", "notebooks", "workflow", "results"):
+        shutil.copytree(settings.PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(settings.PROJECT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def command(project, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
+    return [sys.executable, str(project / "workflow" / "figures.py"), *arguments], {"cwd": project, "env": environment}
+
+
+def sweep(project, *arguments):
+    line, options = command(project, *arguments)
+    return subprocess.run(line, capture_output=True, text=True, **options)
+
+
+def times(project):
+    return {path: path.stat().st_mtime_ns for path in (project / "runs").rglob("result.json")}
+
+
+def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project):
+    line, options = command(project, *SWEEP)
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    deadline = time.monotonic() + 120
+    while not times(project) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in tree:
+        member.kill()
+    psutil.wait_procs(tree)
+    process.wait()
+    finished = times(project)
+    assert 1 <= len(finished) < 4, "killed in the middle: one row or more, not all (two runs and two of PCA)"
+
+    again = sweep(project, *SWEEP)
+    assert again.returncode == 0, again.stdout + again.stderr
+    kept = times(project)
+    assert len(kept) == 4 and all(kept[path] == finished[path] for path in finished)
+    figures = [
+        project / "figures" / "quick" / "digits" / f"figure{n}.{kind}" for n in (5, 6) for kind in ("pdf", "png")
+    ]
+    assert all(figure.stat().st_size > 1000 and str(figure) in again.stdout for figure in figures)
+
+    drawn = [figure.stat().st_mtime_ns for figure in figures]
+    third = sweep(project, *SWEEP)
+    assert third.returncode == 0 and times(project) == kept
+    assert [figure.stat().st_mtime_ns for figure in figures] == drawn
+
+    assert planned(project) == {}
+    notebook = project / "notebooks" / "10_train.ipynb"
+    content = json.loads(notebook.read_text())
+    content["cells"][0]["source"] = ["# Other words"]
+    content["metadata"]["edited"] = True
+    notebook.write_text(json.dumps(content))
+    losses = project / "innae_utils" / "losses.py"
+    losses.write_text("# a comment\n" + losses.read_text())
+    assert planned(project) == {}, "words are no reason to train again"
+    draw = project / "innae_utils" / "figures.py"
+    draw.write_text(draw.read_text() + "\nNEW = 1\n")
+    assert planned(project) == {"draw": 1, "figures": 1}, "drawing is no reason to train again"
+    content["cells"][-2]["source"] = ["1 + 1"]
+    notebook.write_text(json.dumps(content))
+    assert planned(project)["train"] == 2 and "pca" not in planned(project)
+    losses.write_text(losses.read_text() + "\nNEW = 1\n")
+    assert planned(project) == {"train": 2, "pca": 1, "draw": 1, "figures": 1}
+
+
+def planned(project):
+    """What Snakemake would run now: rule -> number of jobs."""
+    profile = project / "workflow" / "profiles" / "local"
+    line = [sys.executable, "-m", "snakemake", "--profile", str(profile), "--dry-run", "--quiet", "rules"]
+    config = [*SWEEP, f"runs={project}/runs", f"figures={project}/figures", f"data_root={project}/data"]
+    _, options = command(project)
+    done = subprocess.run([*line, "--config", *config], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    words = (done.stdout + done.stderr).split("count\n")[-1].splitlines()
+    pairs = [entry.split() for entry in words if len(entry.split()) == 2 and entry.split()[1].isdigit()]
+    return {rule: int(count) for rule, count in pairs if rule != "total"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [("bottleneck=12", "no parameter 'bottleneck'"), ("dataset=minst", "allowed: digits, mnist, cifar10")],
+)
+def test_a_wrong_sweep_stops_at_once_and_says_what_is_allowed(project, argument, said):
+    done = sweep(project, argument)
+    assert done.returncode == 2 and said in done.stderr
+    assert not (project / "runs").exists()
+
+
+def test_make_refuses_a_variable_it_does_not_know():
+    done = subprocess.run(
+        ["make", "-C", str(settings.PROJECT), "help", "BOTTLENECK=12"], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "unknown variable: BOTTLENECK; allowed: DATASET MODELS" in done.stderr
+
+
+def test_the_sweep_parameters_are_those_of_make():
+    makefile = (settings.PROJECT / "Makefile").read_text()
+    (line,) = [line for line in makefile.splitlines() if line.startswith("SWEEP :=")]
+    assert {name.lower() for name in line.split(":=")[1].split()} == set(settings.SWEEP_PARAMETERS)
+
+
+def test_a_parameter_that_the_notebook_does_not_declare_is_refused(project):
+    notebook = project / "notebooks" / "10_train.ipynb"
+    notebook.write_text(notebook.read_text().replace("precision: str", "rounding: str"))
+    done = sweep(project, *SWEEP)
+    assert done.returncode == 1
+    assert "10_train.ipynb has no parameter 'precision'; allowed: dataset, model" in done.stdout
+    assert not times(project)

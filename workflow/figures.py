@@ -1,0 +1,61 @@
+"""What `make figures` runs: check the sweep, let Snakemake do what is missing, name the figures and the time it took.
+
+Usage: python workflow/figures.py [--cores N] [name=value ...]
+"""
+
+import re
+import subprocess
+import sys
+import time
+
+from innae_utils import settings
+
+NOISE = re.compile(  # what Snakemake says between one step and the next
+    r"\s*$|Select jobs|Execute \d+ jobs|Finished jobid|\[\w{3} \w{3} +\d+ [\d:]+ \d{4}\]|Complete log|Elapsed time|"
+    r"Using profile|Using shell|Provided cores|Rules claiming|Nothing to be done"
+)
+
+
+def watch(command: list[str]) -> int:
+    """Run a command in the project's folder, passing on what it prints but for the noise; its exit code."""
+    with subprocess.Popen(
+        command, cwd=settings.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        try:
+            for line in process.stdout:
+                if not NOISE.match(line):
+                    print(line, end="", flush=True)
+        except KeyboardInterrupt:  # Snakemake got it too, and ends its jobs
+            print("Stopping ...", file=sys.stderr)
+    return process.returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
+    cores = "all"
+    if arguments[:1] == ["--cores"]:
+        cores, arguments = arguments[1], arguments[2:]
+    started = time.monotonic()
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    try:
+        sweep = settings.check_sweep(given)
+    except settings.ParameterError as error:
+        print(error, file=sys.stderr)
+        return 2
+    given |= {name: str(getattr(sweep, name)) for name in ("data_root", "runs", "figures")}  # absolute from here on
+    print(f"{len(sweep.jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
+    config = [f"{name}={value}" for name, value in given.items()]
+    profile = settings.PROJECT / "workflow" / "profiles" / "local"
+    command = ["snakemake", "--profile", str(profile), "--cores", cores, "--config", *config]
+    code = watch([sys.executable, "-m", *command])
+    if code:
+        print("The sweep did not finish. What is done is kept; the same command goes on from there.", file=sys.stderr)
+        return code
+    for figure in sorted(sweep.figure_folder.glob("figure[56].p*")):
+        print(figure)
+    print(f"{time.monotonic() - started:.0f} seconds")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
