@@ -230,8 +230,8 @@ RECIPES: dict[tuple[str, str, str], Recipe] = {
     ("cifar10", "classic", "late"): _recipe(
         epochs=paper(100), batch_size=paper(128), milestones=ours((80,)), **CLASSIC
     ),
-    # The paper has no digits: its MNIST schedules, stretched over epochs and batches that suit 1,437 small images. Twice
-    # the paper's learning rate, for both families: the INN needs half the time so, the classic model ends where it did.
+    # The paper has no digits: its MNIST schedules, over epochs and batches that suit 1,437 small images. Twice the
+    # paper's learning rate, for both families: the INN needs half the time so, the classic model ends where it did.
     ("digits", "inn", "paper"): _recipe(
         epochs=ours(30), batch_size=ours(32), milestones=ours((24,)), **{**INN, "lr": ours(2e-3)}
     ),

@@ -38,7 +38,7 @@ def test_at_k_equal_to_d_the_reconstruction_is_exact(dataset):
 
 
 @pytest.mark.parametrize("k", [1, 4])
-@pytest.mark.parametrize(("dataset", "model"), SMALL, ids="-".join)
+@pytest.mark.parametrize(("dataset", "model"), SMALL)
 def test_the_jacobian_of_x_hat_has_rank_k(dataset, model, k):
     """J V for k + 5 random directions V has the rank of J if that is below k + 5: a decoder fed past the bottleneck
     would show at once."""
@@ -61,7 +61,7 @@ def test_the_whole_jacobian_of_the_digits_models_has_rank_k():
         assert torch.linalg.matrix_rank(jacobian, rtol=1e-9) == 3
 
 
-@pytest.mark.parametrize(("dataset", "model"), SMALL, ids="-".join)
+@pytest.mark.parametrize(("dataset", "model"), SMALL)
 def test_no_call_changes_its_argument(dataset, model):
     network = build_random(model, dataset, 4)
     calls = [(network, images(dataset, model, 2)), (network.encode, images(dataset, model, 2))]

@@ -1,5 +1,6 @@
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,13 +83,7 @@ def test_a_download_is_stored_as_prepared_arrays(tiny_mnist, tmp_path_factory, m
     packed = {path.name: gzip.compress(path.read_bytes()) for path in (source / "MNIST/raw").iterdir()}
     root = tmp_path_factory.mktemp("empty")
 
-    def download(url, download_root, filename, md5):
-        (download_root / filename).parent.mkdir(parents=True, exist_ok=True)
-        (download_root / filename).write_bytes(packed[filename.removesuffix(".gz")])
-
     def fetch(url, download_root, filename=None, md5=None):
-        from pathlib import Path
-
         target = Path(download_root)
         (target / filename).write_bytes(packed[filename.removesuffix(".gz")])
         with gzip.open(target / filename) as file:

@@ -21,7 +21,7 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize(("dataset", "model"), PARAMETERS, ids="-".join)
+@pytest.mark.parametrize(("dataset", "model"), PARAMETERS)
 def test_trainable_parameters(dataset, model):
     fixed, each = PARAMETERS[dataset, model]
     for k in (1, 12, 64) if dataset in ("digits", "mnist") else (1, 64):
@@ -32,7 +32,7 @@ def test_every_model_is_counted():
     assert set(PARAMETERS) == {(dataset, model) for dataset, known in settings.MODELS.items() for model in known}
 
 
-@pytest.mark.parametrize(("dataset", "model"), PARAMETERS, ids="-".join)
+@pytest.mark.parametrize(("dataset", "model"), PARAMETERS)
 def test_shapes(dataset, model):
     shape = settings.MODELS[dataset][model].shape
     network = models.build(model, dataset, 3)

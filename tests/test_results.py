@@ -1,8 +1,8 @@
 import dataclasses
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -171,6 +171,6 @@ def test_peak_memory_is_of_this_process():
     peak = results.peak_memory_mb("cpu")
     assert block.nbytes / 2**20 < peak < 24 * 1024
     if sys.platform == "linux":
-        status = open(f"/proc/{os.getpid()}/status").read()  # noqa: SIM115
+        status = Path("/proc/self/status").read_text()
         high = int(status.split("VmHWM:")[1].split()[0]) / 1024
         assert peak == pytest.approx(high, rel=0.05)
