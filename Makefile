@@ -13,13 +13,13 @@ CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$($(name
 CORES ?= all
 
 # A misspelt variable would be passed over in silence, and the wrong thing would run all night.
-GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command%line,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(filter-out $(SWEEP) $(OTHER) MAKEFLAGS,$(GIVEN))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable: $(UNKNOWN); allowed: $(SWEEP) $(OTHER))
 endif
 # The environment's variables of these names are somebody else's: only the command line counts.
-$(foreach name,$(SWEEP),$(if $(filter environment%,$(origin $(name))),$(eval $(name) :=)))
+$(foreach name,$(SWEEP),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))
 
 .PHONY: help figures test lab lint clean
 .DEFAULT_GOAL := help

@@ -29,8 +29,8 @@ def test_stored_without_outputs_and_with_short_cells(path):
 def test_papermill_sees_the_declared_parameters(path):
     from papermill.inspection import _infer_parameters, load_notebook_node
 
-    seen = list(_infer_parameters(load_notebook_node(str(path))))
-    assert tuple(seen) == settings.declared_parameters(path)
+    seen = tuple(parameter.name for parameter in _infer_parameters(load_notebook_node(str(path))))
+    assert seen == settings.declared_parameters(path)
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -39,7 +39,7 @@ def test_a_notebook_checks_the_names_that_it_declares(path):
     lists = [
         tuple(ast.literal_eval(node.value))
         for node in ast.parse(source).body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "_declared"
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_declared"
     ]
     assert (lists or [settings.RUN_PARAMETERS]) == [settings.declared_parameters(path)]
 
