@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # What `make figures` takes, and the name it has in the workflow.
-SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION THREADS
+SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION RECOMPUTE THREADS
 OTHER := PYTHON CORES
 lower = $(shell echo $(1) | tr '[:upper:]' '[:lower:]')
 CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$($(name))'))

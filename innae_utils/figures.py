@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from innae_utils import settings
+from innae_utils.results import strip
 
 STYLE = Path(__file__).with_name("innae.mplstyle")
 CURVES = [  # in the order of the legend; a curve keeps its colour in every figure
@@ -147,17 +148,3 @@ def figure6(reconstructions: Mapping[str, Mapping[str, np.ndarray]], title: str 
     if title:
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
     return figure
-
-
-def strip(images: np.ndarray, gap: int = 1) -> np.ndarray:
-    """Images (n, C, H, W) side by side, white between them: (H, n W + (n - 1) gap) or with a last axis of 3.
-
-    Example:
-        >>> strip(np.zeros((3, 1, 8, 8))).shape, strip(np.zeros((2, 3, 4, 4))).shape
-        ((8, 26), (4, 9, 3))
-    """
-    n, channels, height, width = images.shape
-    canvas = np.ones((height, n * (width + gap) - gap, channels))
-    for i, image in enumerate(images):
-        canvas[:, i * (width + gap) : i * (width + gap) + width] = np.clip(image, 0, 1).transpose(1, 2, 0)
-    return canvas[..., 0] if channels == 1 else canvas

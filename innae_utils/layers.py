@@ -1,28 +1,54 @@
-"""A stack of layers that can compute in bfloat16 while it trains."""
+"""A stack of layers that can train in bfloat16, and forget its activations to save memory."""
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class Stack(nn.Sequential):
-    """`nn.Sequential` whose layers run in bfloat16 under `training` if `bf16` is set; input and output keep their type.
+    """`nn.Sequential` with two switches that work under `training` alone; input and output keep their type.
 
-    Only what is inside a stack ever runs lower than the input's precision. Evaluation never does: the INN's round
-    trip is exact to rounding of the precision it runs in, and bfloat16 rounds to three digits.
+    `bf16`: the layers run in bfloat16. Only what is inside a stack ever runs lower than the input's precision, and
+    evaluation never does: the INN's round trip is exact to rounding of the precision it runs in, and bfloat16 rounds to
+    three digits.
+
+    `recompute`: the activations between the layers are not kept for the backward pass but computed again.
     """
 
     bf16 = False
+    recompute = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the layers on x."""
-        if not (self.bf16 and self.training):
+        if not self.training:
+            return super().forward(x)
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(self._run, x, use_reentrant=False, preserve_rng_state=False)
+        return self._run(x)
+
+    def _run(self, x: Tensor) -> Tensor:
+        if not self.bf16:
             return super().forward(x)
         with torch.autocast(x.device.type, dtype=torch.bfloat16):
             return super().forward(x).to(x.dtype)
 
 
-def set_precision(model: nn.Module, precision: str) -> None:
-    """Let every stack of a model train in `fp32` or `bf16`."""
+def set_training(model: nn.Module, precision: str = "fp32", recompute: bool = False) -> None:
+    """Let every stack of a model train in `fp32` or `bf16`, keeping its activations or computing them again."""
     for module in model.modules():
         if isinstance(module, Stack):
             module.bf16 = precision == "bf16"
+            module.recompute = recompute
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware: AVX-512 BF16 or AMX on a CPU, Ampere or later on a GPU.
+
+    False where torch is too old to tell, and on other devices.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        known = torch.cpu.get_capabilities()
+        return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    return False

@@ -186,10 +186,27 @@ def preview(samples: Mapping[str, Any], width: int = 640):
     import numpy as np
     from PIL import Image
 
-    rows = [np.concatenate(list(samples[name].numpy()), axis=2) for name in ("x", "x_hat")]
-    pixels = (np.concatenate(rows, axis=1).clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    above, below = (strip(np.asarray(samples[name])) for name in ("x", "x_hat"))
+    pixels = np.concatenate((above, np.ones_like(above[:1]), below))
+    picture = Image.fromarray((pixels * 255).round().astype(np.uint8))
     return picture.resize((width, width * picture.height // picture.width), Image.Resampling.NEAREST)
+
+
+def strip(images, gap: int = 1):
+    """Images (n, C, H, W) side by side, white between them: (H, n W + (n - 1) gap) or with a last axis of 3.
+
+    Example:
+        >>> import numpy as np
+        >>> strip(np.zeros((3, 1, 8, 8))).shape, strip(np.zeros((2, 3, 4, 4))).shape
+        ((8, 26), (4, 9, 3))
+    """
+    import numpy as np
+
+    n, channels, height, width = images.shape
+    canvas = np.ones((height, n * (width + gap) - gap, channels))
+    for i, image in enumerate(images):
+        canvas[:, i * (width + gap) : i * (width + gap) + width] = np.clip(image, 0, 1).transpose(1, 2, 0)
+    return canvas[..., 0] if channels == 1 else canvas
 
 
 # ---- what made a row -------------------------------------------------------------------------------------------

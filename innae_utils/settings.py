@@ -295,6 +295,7 @@ class Run:
     run_dir: Path
     device: str
     precision: str
+    recompute: bool
     recipe_settings: Recipe
 
     @property
@@ -312,7 +313,7 @@ class Run:
 # What 10_train declares; a test compares the two.
 RUN_PARAMETERS = (
     "dataset", "model", "recipe", "bottleneck", "seed", "preset", "epochs", "data_root", "run_dir", "device",
-    "precision",
+    "precision", "recompute",
 )  # fmt: skip
 
 
@@ -449,6 +450,8 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
         for name in ("data_root", "run_dir", "device")
         if not isinstance(p[name], str)
     ]
+    if not isinstance(p["recompute"], bool):
+        wrong.append(f"recompute: {p['recompute']!r} is a {type(p['recompute']).__name__}; allowed: true, false")
     if p["precision"] not in PRECISIONS:
         wrong.append(f"precision: {p['precision']!r} is not known; allowed: {', '.join(PRECISIONS)}")
     if isinstance(p["device"], str) and p["device"].split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
@@ -462,7 +465,7 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
     stop_if(check_writable("run_dir", folder), "The run")
     return Run(
         **place, epochs=epochs, data_root=data_root(p["data_root"]), run_dir=folder, device=p["device"],
-        precision=p["precision"], recipe_settings=recipe.scaled(epochs),
+        precision=p["precision"], recompute=p["recompute"], recipe_settings=recipe.scaled(epochs),
     )  # fmt: skip
 
 
@@ -470,7 +473,7 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
 
 SWEEP_PARAMETERS = (
     "dataset", "models", "recipes", "bottlenecks", "seeds", "preset", "data_root", "runs", "figures", "device",
-    "precision", "threads",
+    "precision", "recompute", "threads",
 )  # fmt: skip
 
 
@@ -496,6 +499,7 @@ class Sweep:
     figures: Path
     device: str
     precision: str
+    recompute: bool
     threads: int
 
     @property
@@ -540,6 +544,8 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     stop_if(wrong, "The sweep")
     jobs = [Job(m, r, k, s) for s in seeds for m in models for r in reach[m] for k in bottlenecks]
     names = {"device": given.get("device", "auto"), "precision": given.get("precision", "auto")}
+    recompute = given.get("recompute", "false").lower()
+    names["recompute"] = {"true": True, "false": False}.get(recompute, recompute)
     first = {"dataset": dataset, "preset": preset, "epochs": 0, "data_root": "", **jobs[0]._asdict(), **names}
     with tempfile.TemporaryDirectory() as folder:  # the rest of the checks is a run's own
         check_run({**first, "run_dir": folder})
@@ -547,7 +553,7 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
         dataset, preset, tuple(jobs), bottlenecks, data_root(given.get("data_root", "")),
         Path(given.get("runs") or PROJECT / "runs").absolute(),
         Path(given.get("figures") or PROJECT / "figures").absolute(),
-        names["device"], names["precision"], threads[0],
+        names["device"], names["precision"], names["recompute"], threads[0],
     )  # fmt: skip
 
 

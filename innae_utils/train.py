@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from innae_utils import losses
 from innae_utils.data import Images, shuffled
-from innae_utils.layers import set_precision
+from innae_utils.layers import fast_bf16, set_training
 from innae_utils.results import replacing
 from innae_utils.settings import Recipe
 
@@ -33,9 +33,19 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def pick_precision(name: str = "auto") -> str:
-    """`fp32` or `bf16`; `auto` is `fp32`, the precision the paper was made with."""
-    return "fp32" if name == "auto" else name
+BF16_PAYS = 1_000_000  # parameters: below, the conversions cost more than the arithmetic saves (benchmarks/README.md)
+
+
+def pick_precision(name: str, model: nn.Module) -> str:
+    """`fp32` or `bf16` for the subnetworks of a model while they train.
+
+    `auto` is `bf16` where the model's device multiplies it in hardware and the model is large enough to gain by it.
+    """
+    if name != "auto":
+        return name
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    large = sum(parameter.numel() for parameter in parameters) >= BF16_PAYS
+    return "bf16" if large and fast_bf16(parameters[0].device) else "fp32"
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Adam:
@@ -53,6 +63,7 @@ def fit(
     recipe: Recipe,
     seed: int = 0,
     precision: str = "fp32",
+    recompute: bool = False,
     checkpoint: Path | None = None,
     identity: str = "",
 ) -> Iterator[dict[str, float]]:
@@ -64,6 +75,8 @@ def fit(
         recipe: epochs, batch size, learning rates, optimiser and loss weights.
         seed: decides the order of the batches, together with the epoch alone.
         precision: `fp32` or `bf16` for the subnetworks while they train.
+        recompute: compute the subnetworks' activations again for the backward pass instead of keeping them: less memory,
+            more time, the same numbers.
         checkpoint: a file that is written after every epoch and, if it is there, gone on from: the result is then the
             very same as of an unbroken run.
         identity: what the checkpoint belongs to; one of another identity is not gone on from.
@@ -76,7 +89,7 @@ def fit(
         TrainingError: the loss of an epoch is not finite; neither record nor checkpoint of it is kept.
     """
     model.train()
-    set_precision(model, precision)
+    set_training(model, precision, recompute)
     optimizer = make_optimizer(model, recipe)
     history = _resume(checkpoint, identity, model, optimizer)
     yield from history
@@ -98,15 +111,10 @@ def _one_epoch(
     """Every batch of an epoch once; the losses are summed on the device and read at its end."""
     sums: dict[str, Tensor] = {}
     batches = shuffled(len(images), recipe.batch_size, seed, epoch, recipe.drop_last)
+    batches = torch.stack(batches).to(images.device) if recipe.drop_last else batches  # one copy to a GPU, not hundreds
     for index in batches:
-        x = images.batch(index.to(images.device))
-        optimizer.zero_grad(set_to_none=True)
-        terms = losses.terms(model, x)
-        loss = losses.total(terms, recipe)
-        loss.backward()
-        optimizer.step()
-        for name, value in {"loss": loss, **terms}.items():
-            sums[name] = sums.get(name, 0) + value.detach()
+        for name, value in step(model, images.batch(index), recipe, optimizer).items():
+            sums[name] = sums.get(name, 0) + value
     means = {name: float(value) / len(batches) for name, value in sums.items()}
     if not torch.isfinite(torch.tensor(list(means.values()))).all():
         raise TrainingError(
@@ -114,6 +122,16 @@ def _one_epoch(
             f"A smaller learning rate than {recipe.learning_rate(epoch):g} or precision fp32 may help"
         )
     return means
+
+
+def step(model: nn.Module, x: Tensor, recipe: Recipe, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """One training step on a batch x (B, C, H, W): `loss` and its terms, scalars left on the device."""
+    optimizer.zero_grad(set_to_none=True)
+    terms = losses.terms(model, x)
+    loss = losses.total(terms, recipe)
+    loss.backward()
+    optimizer.step()
+    return {name: value.detach() for name, value in {"loss": loss, **terms}.items()}
 
 
 @torch.no_grad()

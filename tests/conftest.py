@@ -12,7 +12,9 @@ import yaml
 from innae_utils import models, settings
 
 NOTEBOOKS = settings.PROJECT / "notebooks"
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the kernels that tests start
+# One thread, here and in the kernels that tests start: on a busy machine two wait for each other at every layer.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from innae_utils.settings import ParameterError, Run, check_run, check_sweep, fi
 
 GOOD = {
     "dataset": "digits", "model": "inn", "recipe": "paper", "bottleneck": 16, "seed": 0, "preset": "full",
-    "epochs": 0, "data_root": "", "device": "auto", "precision": "auto",
+    "epochs": 0, "data_root": "", "device": "auto", "precision": "auto", "recompute": False,
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_a_good_run_is_resolved(tmp_path, monkeypatch):
         ({"epochs": -3}, "allowed: 1 or more, or 0"),
         ({"data_root": 3}, "data_root: 3 is a int; allowed: a string"),
         ({"device": "gpu"}, "allowed: auto, cpu, cuda"),
+        ({"recompute": "false"}, "recompute: 'false' is a str; allowed: true, false"),
         ({"precision": "fp16"}, "allowed: auto, fp32, bf16"),
         ({"botleneck": 4}, "10_train has no parameter 'botleneck'; allowed: dataset, model"),
     ],
@@ -139,6 +140,7 @@ def test_a_sweep_takes_lists_with_commas():
         ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: paper"),
         ({"seeds": "-1"}, "-1 is out of range"),
         ({"device": "gpu"}, "allowed: auto, cpu"),
+        ({"recompute": "perhaps"}, "allowed: true, false"),
         ({"threads": "many"}, "'many' is a str"),
     ],
 )
