@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # What `make figures` takes, and the name it has in the workflow.
-SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION RECOMPUTE THREADS
+SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION RECOMPUTE THREADS SLOTS
 OTHER := PYTHON CORES
 lower = $(shell echo $(1) | tr '[:upper:]' '[:lower:]')
 CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$($(name))'))
@@ -21,7 +21,7 @@ endif
 # The environment's variables of these names are somebody else's: only the command line counts.
 $(foreach name,$(SWEEP),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))
 
-.PHONY: help figures test lab lint clean
+.PHONY: help figures plan bench test lab lint clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -29,6 +29,12 @@ help:  ## this list
 
 figures: $(READY)  ## train what is missing and draw figures 5 and 6 (DATASET=digits, or mnist, cifar10)
 	@$(BIN)/python workflow/figures.py --cores $(CORES) $(CONFIG)
+
+plan: $(READY)  ## what is still to do, and how long this machine will take (variables as for figures)
+	@$(BIN)/python workflow/plan.py --cores $(CORES) $(CONFIG)
+
+bench: $(READY)  ## our training step against a plain float32 baseline; table and JSON
+	@$(BIN)/python benchmarks/bench.py
 
 test: $(READY)  ## check the code and run every test
 	$(BIN)/ruff check .

@@ -3,8 +3,8 @@
 Usage: python benchmarks/bench.py [--threads N] [--seconds S] [--only mnist-inn,cifar10-classic] [--out FILE]
        [--skip memory,data,startup] [--device auto]
 
-A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. The share of the ceiling
-is FLOPs a step / time / the best rate that this machine reached in a large matrix product or convolution of the same
+A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. The share of the
+ceiling is FLOPs a step / time / the best rate that this machine reached in a large matrix product or convolution of the same
 precision, measured just before. Memory is the peak of a process of its own, above what imports take.
 """
 
@@ -14,7 +14,6 @@ import gc
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).parent))
 import baseline
 
-from innae_utils import data, models, settings, train
+from innae_utils import data, models, results, settings, train
 
 CASES = [f"{dataset}-{model}" for dataset in ("mnist", "cifar10", "celeba") for model in ("inn", "classic")]
 VARIANTS = ("baseline", "ours", "recompute")
@@ -140,11 +139,18 @@ def memory_of(variant: str, case: str, options: argparse.Namespace) -> float:
 def print_memory(variant: str, case: str, device: torch.device) -> None:
     """Train two steps and print the peak."""
     torch.randn(8, 8).requires_grad_().sum().backward()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_mb()
     step, *_ = make_step(variant, case, device)
     step(), step()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
-    print(torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak)
+    print(torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak_mb() - before)
+
+
+def peak_mb() -> float:
+    """The peak of this process so far in MiB. Linux's getrusage would count the parent's size, too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return results.peak_memory_mb("cpu")
 
 
 def data_path(device: torch.device) -> dict:
@@ -167,7 +173,7 @@ def data_path(device: torch.device) -> dict:
 
 
 def start_up(runs: int = 5) -> dict:
-    """Seconds of a papermill run in which two epochs of 256 digits are trained, less these, and of importing torch alone."""
+    """Seconds of a quick papermill run, less its training, and less importing torch alone."""
     whole, torch_alone = [], []
     for _ in range(runs):
         started = time.perf_counter()
@@ -231,9 +237,8 @@ def main(arguments: list[str]) -> None:
         print(line_of(row), flush=True)
     if "data" not in skip:
         report["data"] = data_path(device)
-        print(
-            "an epoch of data: {median:.0f}x the DataLoader ({low:.0f} to {high:.0f})".format(**report["data"]["ratio"])
-        )
+        times = report["data"]["ratio"]
+        print("an epoch of data: {median:.0f}x the DataLoader ({low:.0f} to {high:.0f})".format(**times))
     if "startup" not in skip:
         report["start_up"] = start_up()
         print("start-up of a run beyond importing torch: {median:.1f} s".format(**report["start_up"]["beyond_torch"]))

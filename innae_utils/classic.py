@@ -5,6 +5,7 @@ References: section 3.1; activations' places and initialisation from the authors
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from innae_utils.layers import Stack
@@ -41,7 +42,7 @@ def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             nn.init.constant_(module.bias, 0.01)
-    return model
+    return model.to(memory_format=torch.channels_last)  # for the convolutions; the rest has no such thing
 
 
 def _dense(spec: DenseSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Module]]:

@@ -102,11 +102,15 @@ def family(model: str) -> str:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What the package knows of a data set without opening it. `max_value` is the stored value that means white."""
+    """What the package knows of a data set without opening it.
+
+    `images` are the sizes of its training and test split, `max_value` is the stored value that means white.
+    """
 
     name: str
     title: str
     shape: tuple[int, int, int]
+    images: tuple[int, int]
     max_value: int
     bottlenecks: tuple[int, ...]
     seeds: tuple[int, ...]
@@ -124,15 +128,15 @@ MNIST_BOTTLENECKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 CIFAR10_BOTTLENECKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 DATASETS = {
     "digits": Dataset(
-        "digits", "digits (8 x 8)", (1, 8, 8), 16, (2, 4, 8, 16, 32), (0, 1),
+        "digits", "digits (8 x 8)", (1, 8, 8), (1437, 360), 16, (2, 4, 8, 16, 32), (0, 1),
         ("inn", "classic"), ("paper", "late"),
     ),
     "mnist": Dataset(
-        "mnist", "MNIST", (1, 28, 28), 255, MNIST_BOTTLENECKS, (0,),
+        "mnist", "MNIST", (1, 28, 28), (60_000, 10_000), 255, MNIST_BOTTLENECKS, (0,),
         tuple(MODELS["mnist"]), ("paper",),
     ),
     "cifar10": Dataset(
-        "cifar10", "CIFAR-10", (3, 32, 32), 255, CIFAR10_BOTTLENECKS, (0,),
+        "cifar10", "CIFAR-10", (3, 32, 32), (50_000, 10_000), 255, CIFAR10_BOTTLENECKS, (0,),
         ("inn", "classic"), ("paper",),
     ),
 }  # fmt: skip
@@ -473,7 +477,7 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
 
 SWEEP_PARAMETERS = (
     "dataset", "models", "recipes", "bottlenecks", "seeds", "preset", "data_root", "runs", "figures", "device",
-    "precision", "recompute", "threads",
+    "precision", "recompute", "threads", "slots",
 )  # fmt: skip
 
 
@@ -488,7 +492,8 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Sweep:
-    """The checked parameters of a sweep; `threads` 0 means: share the cores among the jobs."""
+    """The checked parameters of a sweep; `threads` 0 means: share the cores among the jobs; `slots` are runs at
+    once on one GPU."""
 
     dataset: str
     preset: str
@@ -501,6 +506,11 @@ class Sweep:
     precision: str
     recompute: bool
     threads: int
+    slots: int
+
+    def threads_each(self, cores: int) -> int:
+        """Threads of one run: what was asked for, else the cores are shared among the runs that go on at once."""
+        return self.threads or max(1, cores // max(1, len(self.jobs)))
 
     @property
     def run_folder(self) -> Path:
@@ -535,9 +545,10 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     bottlenecks, faults = _numbers(given, "bottlenecks", known.bottlenecks, 1, known.dim, f"1 to D = {known.dim}")
     seeds, more = _numbers(given, "seeds", known.seeds, 0, 2**31 - 1, "0 to 2147483647")
     threads, yet_more = _numbers(given, "threads", (0,), 0, None, "1 or more, or 0 to share the cores")
-    wrong += faults + more + yet_more
+    slots, faults_of_slots = _numbers(given, "slots", (1,), 1, None, "1 or more runs at once on a GPU")
+    wrong += faults + more + yet_more + faults_of_slots
     reach = {model: [r for r in recipes if r in recipes_of(dataset, model)] for model in models}
-    for recipe in recipes:
+    for recipe in recipes if given.get("recipes") else ():
         if not any(recipe in have for have in reach.values()):
             allowed = sorted({r for model in models for r in recipes_of(dataset, model)})
             wrong.append(f"recipe: {recipe!r} is not known for {', '.join(models)}; allowed: {', '.join(allowed)}")
@@ -553,7 +564,7 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
         dataset, preset, tuple(jobs), bottlenecks, data_root(given.get("data_root", "")),
         Path(given.get("runs") or PROJECT / "runs").absolute(),
         Path(given.get("figures") or PROJECT / "figures").absolute(),
-        names["device"], names["precision"], names["recompute"], threads[0],
+        names["device"], names["precision"], names["recompute"], threads[0], slots[0],
     )  # fmt: skip
 
 

@@ -75,8 +75,8 @@ def fit(
         recipe: epochs, batch size, learning rates, optimiser and loss weights.
         seed: decides the order of the batches, together with the epoch alone.
         precision: `fp32` or `bf16` for the subnetworks while they train.
-        recompute: compute the subnetworks' activations again for the backward pass instead of keeping them: less memory,
-            more time, the same numbers.
+        recompute: compute the subnetworks' activations again for the backward pass instead of keeping them: less
+            memory, more time, the same numbers.
         checkpoint: a file that is written after every epoch and, if it is there, gone on from: the result is then the
             very same as of an unbroken run.
         identity: what the checkpoint belongs to; one of another identity is not gone on from.

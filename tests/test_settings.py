@@ -127,6 +127,7 @@ def test_a_sweep_takes_lists_with_commas():
         ("classic", "paper", 12, 3), ("classic", "paper", 32, 3), ("inn", "paper", 12, 3), ("inn", "paper", 32, 3),
     ]  # fmt: skip
     assert {job.model for job in check_sweep({"recipes": "late"}).jobs} == {"classic"}
+    assert {job.recipe for job in check_sweep({"models": "inn"}).jobs} == {"paper"}
 
 
 @pytest.mark.parametrize(

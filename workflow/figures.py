@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import slots
+
 from innae_utils import settings
 
 NOISE = re.compile(  # what Snakemake says between one step and the next
@@ -30,6 +32,17 @@ def watch(command: list[str]) -> int:
     return process.returncode
 
 
+def snakemake(given: dict[str, str], cores: str) -> list[str]:
+    """The Snakemake command of a sweep: its parameters as they were given, its folders made absolute."""
+    sweep = settings.check_sweep(given)
+    given = given | {name: str(getattr(sweep, name)) for name in ("data_root", "runs", "figures")}
+    profile = settings.PROJECT / "workflow" / "profiles" / "local"
+    command = [sys.executable, "-m", "snakemake", "--profile", str(profile), "--cores", cores]
+    if gpus := slots.visible():
+        command += ["--resources", f"gpu={len(gpus) * sweep.slots}"]
+    return [*command, "--config", *(f"{name}={value}" for name, value in given.items())]
+
+
 def main(arguments: list[str]) -> int:
     """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
     cores = "all"
@@ -42,12 +55,8 @@ def main(arguments: list[str]) -> int:
     except settings.ParameterError as error:
         print(error, file=sys.stderr)
         return 2
-    given |= {name: str(getattr(sweep, name)) for name in ("data_root", "runs", "figures")}  # absolute from here on
     print(f"{len(sweep.jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
-    config = [f"{name}={value}" for name, value in given.items()]
-    profile = settings.PROJECT / "workflow" / "profiles" / "local"
-    command = ["snakemake", "--profile", str(profile), "--cores", cores, "--config", *config]
-    code = watch([sys.executable, "-m", *command])
+    code = watch(snakemake(given, cores))
     if code:
         print("The sweep did not finish. What is done is kept; the same command goes on from there.", file=sys.stderr)
         return code

@@ -1,0 +1,64 @@
+"""A GPU's places are given out once each, and come back however a process ends. No GPU is needed to see that."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from innae_utils import settings
+
+sys.path.insert(0, str(settings.PROJECT / "workflow"))
+slots = pytest.importorskip("slots", reason="file locks need a POSIX system")
+
+
+def test_the_first_place_of_every_card_comes_before_the_second_of_any(tmp_path):
+    held = [slots.take(["0", "1"], 2, tmp_path) for _ in range(4)]
+    assert [gpu for gpu, _ in held] == ["0", "1", "0", "1"]
+    held[1][1].close()
+    gpu, lock = slots.take(["0", "1"], 2, tmp_path)
+    assert gpu == "1"
+    for other in [lock, *(lock for _, lock in held)]:
+        other.close()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import slots
+gpu, lock = slots.take(["0"], 1, Path(sys.argv[2]), wait=0.05)
+print("held", gpu, flush=True)
+time.sleep(float(sys.argv[3]))
+"""
+
+
+def holder(tmp_path, seconds):
+    line = [sys.executable, "-c", HOLD, str(settings.PROJECT / "workflow"), str(tmp_path), str(seconds)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_full_card_is_waited_for_and_a_killed_process_frees_its_place(tmp_path):
+    with holder(tmp_path, 600) as first:
+        assert first.stdout.readline() == "held 0\n"
+        with holder(tmp_path, 0) as second:
+            time.sleep(1)
+            assert second.poll() is None, "it must wait"
+            first.kill()
+            assert second.communicate(timeout=60)[0] == "held 0\n"
+
+
+def test_the_command_sees_its_card_alone_and_its_exit_code_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    script = settings.PROJECT / "workflow" / "slots.py"
+    code = "import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES']); sys.exit(7)"
+    line = [sys.executable, str(script), "3", "1", "--", sys.executable, "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (7, "3\n")
+
+
+def test_visible_cards(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert slots.visible() == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert slots.visible() == []

@@ -1,0 +1,182 @@
+"""What `make plan` runs: the runs still to do, and how long this machine will take, before a night is spent on them.
+
+Usage: python workflow/plan.py [--cores N] [name=value ...]   (the names of a sweep)
+
+Of each kind of run (model and recipe) a few steps and an evaluation are timed in a process of its own, at the largest
+bottleneck, with the threads and beside as many copies of itself as the sweep would run at once. Nothing is trained for
+real and no image is read: the images are noise of the right size, which takes the same time.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import slots
+
+from figures import snakemake
+from innae_utils import results, settings
+
+TIMED_SECONDS = 6.0  # of steps, for each kind
+
+
+def probe(arguments: list[str]) -> None:
+    """Time steps and evaluation of one kind of run, and print seconds a step, seconds an image, and peak memory."""
+    import torch
+
+    from innae_utils import data, models, train
+
+    dataset, model, recipe_name, bottleneck, threads, device, precision, recompute = arguments
+    torch.set_num_threads(int(threads))
+    where = train.pick_device(device)
+    recipe = settings.find_recipe(dataset, model, recipe_name)
+    known = settings.DATASETS[dataset]
+    pixels = torch.randint(0, known.max_value + 1, (512, *known.shape), dtype=torch.uint8)
+    images = data.Images(pixels, known.max_value).to(where)
+    network = models.build(model, dataset, int(bottleneck), seed=0).to(where).train()
+    precise = train.pick_precision(precision, network)
+    train.set_training(network, precise, recompute == "True")
+    adam = train.make_optimizer(network, recipe)
+    batches = data.shuffled(len(images), recipe.batch_size, 0, 1)
+    steps = []
+    started = time.perf_counter()
+    while len(steps) < 4 or time.perf_counter() - started < TIMED_SECONDS:
+        clock = time.perf_counter()
+        terms = train.step(network, images.batch(batches[len(steps) % len(batches)].to(where)), recipe, adam)
+        if where.type == "cuda":
+            torch.cuda.synchronize(where)
+        steps.append(time.perf_counter() - clock)
+    assert terms
+    train.evaluate(network, images)
+    clock = time.perf_counter()
+    train.evaluate(network, images)
+    evaluation = (time.perf_counter() - clock) / len(images)
+    usual = sum(steps[1:]) / (len(steps) - 1)
+    print(json.dumps({"step": usual, "image": evaluation, "memory": results.peak_memory_mb(str(where))}))
+
+
+def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, float]:
+    """What `probe` prints for a kind of run: the slowest of as many copies as would run at once, and its start-up."""
+    model, recipe = kind
+    line = [
+        sys.executable,
+        __file__,
+        "--probe",
+        sweep.dataset,
+        model,
+        recipe,
+        str(max(sweep.bottlenecks)),
+        str(threads),
+    ]
+    line += [sweep.device, sweep.precision, str(sweep.recompute)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    processes = [
+        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        for _ in range(copies)
+    ]
+    found = []
+    for process in processes:
+        out, error = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"{model} {recipe} could not be timed:\n{error[-2000:]}")
+        found.append(json.loads(out.splitlines()[-1]))
+    return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
+
+
+def start_up() -> float:
+    """Seconds that a run takes beyond its training: a kernel, the imports, the end; of one quick run of the digits."""
+    notebook = str(settings.PROJECT / "notebooks" / "10_train.ipynb")
+    with tempfile.TemporaryDirectory() as folder:
+        parameters = json.dumps({"preset": "quick", "run_dir": folder, "device": "cpu"})
+        line = [sys.executable, "-m", "papermill", notebook, f"{folder}/out.ipynb", "-k", "python3", "-y", parameters]
+        started = time.perf_counter()
+        subprocess.run(line, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return time.perf_counter() - started - results.read_row(Path(folder) / "result.json")["seconds"]
+
+
+def seconds_of(sweep: settings.Sweep, kind: tuple[str, str], one: dict[str, float], start: float) -> float:
+    """The estimate for a whole run of a kind."""
+    train, test = settings.DATASETS[sweep.dataset].images
+    recipe = settings.find_recipe(sweep.dataset, *kind)
+    epochs = recipe.epochs
+    if sweep.preset == "quick":
+        train, test, epochs = settings.QUICK["train_images"], settings.QUICK["test_images"], settings.QUICK["epochs"]
+    steps = epochs * (train // recipe.batch_size)
+    return start + steps * one["step"] + (train + test) * one["image"]
+
+
+def readable(seconds: float) -> str:
+    """Seconds as a person would say them.
+
+    Example:
+        >>> readable(42), readable(600), readable(9000)
+        ('42 s', '10 min', '2 h 30 min')
+    """
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def main(arguments: list[str]) -> int:
+    """Print the plan; 2 if a parameter is wrong."""
+    if arguments[:1] == ["--probe"]:
+        probe(arguments[1:])
+        return 0
+    cores = os.cpu_count() or 1
+    if arguments[:1] == ["--cores"]:
+        cores = cores if arguments[1] == "all" else int(arguments[1])
+        arguments = arguments[2:]
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    try:
+        sweep = settings.check_sweep(given)
+    except settings.ParameterError as error:
+        print(error, file=sys.stderr)
+        return 2
+    missing = outputs_to_make(given)
+    todo = [job for job in sweep.jobs if str(result_of(sweep, job)) in missing]
+    print(f"{len(sweep.jobs)} runs on {sweep.dataset}, {len(sweep.jobs) - len(todo)} of them there already")
+    if not todo:
+        return 0
+    threads = sweep.threads_each(cores)
+    at_once = max(1, min(places(sweep) or cores // threads, len(todo)))
+    start = start_up()
+    total, peak = 0.0, 0.0
+    for kind in dict.fromkeys((job.model, job.recipe) for job in todo):
+        count = sum((job.model, job.recipe) == kind for job in todo)
+        one = timed(sweep, kind, threads, at_once)
+        seconds = seconds_of(sweep, kind, one, start)
+        total, peak = total + count * seconds, max(peak, one["memory"])
+        name = settings.curve_title(*kind)
+        print(f"{name:24} {count:3} runs of {readable(seconds)}, {one['memory']:,.0f} MB each", flush=True)
+    memory = f"{at_once * peak:,.0f} MB at most"
+    print(f"{at_once} at once with {threads} thread(s) each: about {readable(total / at_once)}, {memory}")
+    return 0
+
+
+def places(sweep: settings.Sweep) -> int:
+    """How many runs the GPUs take at once; 0 if the sweep runs on the CPU."""
+    return len(slots.visible()) * sweep.slots if sweep.device in ("auto", "cuda") else 0
+
+
+def result_of(sweep: settings.Sweep, job: settings.Job) -> Path:
+    """The file that says that a job is done."""
+    return settings.run_dir(sweep.dataset, *job, sweep.preset, sweep.runs) / "result.json"
+
+
+def outputs_to_make(given: dict[str, str]) -> set[str]:
+    """The files that the workflow would make now, missing or made by other code: what Snakemake's dry run says."""
+    command = [*snakemake(given, "all"), "--dry-run", "--quiet", "host"]
+    command.insert(command.index("--config"), "--nocolor")
+    done = subprocess.run(command, cwd=settings.PROJECT, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"the workflow cannot be planned:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    lines = [line.split("output:", 1)[1] for line in (done.stdout + done.stderr).splitlines() if "  output:" in line]
+    return {path.strip() for line in lines for path in line.split(",")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
