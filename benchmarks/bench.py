@@ -4,8 +4,8 @@ Usage: python benchmarks/bench.py [--threads N] [--seconds S] [--only mnist-inn,
        [--skip memory,data,startup] [--device auto]
 
 A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. The share of the
-ceiling is FLOPs a step / time / the best rate that this machine reached in a large matrix product or convolution of the same
-precision, measured just before. Memory is the peak of a process of its own, above what imports take.
+ceiling is FLOPs a step / time / the best rate that this machine reached in a large matrix product or convolution of the
+same precision, measured just before. Memory is the peak of a process of its own, above what imports take.
 """
 
 import argparse

@@ -3,8 +3,8 @@
 Usage: python benchmarks/sameness.py [--threads N] [--inn-steps 40] [--classic-steps 1000] [--data-root DIR]
 
 MNIST, `inn` and `classic`, bottlenecks 12 and 32, seeds 0 to 2: the same initial weights, the same batches, the same
-number of steps. The question is whether the mean of our test L1 (2,000 test images, float32) lies within the baseline's own
-spread over seeds, and how far the two are apart at the same seed.
+number of steps. The question is whether the mean of our test L1 (2,000 test images, float32) lies within the baseline's
+own spread over seeds, and how far the two are apart at the same seed.
 """
 
 import argparse

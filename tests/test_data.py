@@ -70,6 +70,14 @@ def test_prepared_arrays_win(tiny_mnist):
     assert data.load("mnist", "train", root).pixels.unique().tolist() == [7]
 
 
+def test_cifar10_as_prepared_arrays(tmp_path):
+    (tmp_path / "cifar10").mkdir()
+    array = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), np.uint8)
+    np.save(tmp_path / "cifar10" / "test_images.npy", array)
+    images = data.load("cifar10", "test", tmp_path)
+    assert images.shape == (3, 32, 32) and np.array_equal(images.pixels.numpy(), array)
+
+
 def test_missing_images_name_the_path_and_what_to_do(tmp_path, no_network):
     with pytest.raises(DataError) as caught:
         data.load("mnist", "train", tmp_path)

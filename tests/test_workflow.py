@@ -16,7 +16,9 @@ SWEEP = ["preset=quick", "bottlenecks=2,4,8", "models=classic", "recipes=paper",
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of what a sweep runs, so that a test may change it."""
+    """A copy of what a sweep runs, in a folder with a blank in its name, so that a test may change it."""
+    tmp_path = tmp_path / "my project"
+    tmp_path.mkdir()
     for name in ("innae_utils", "notebooks", "workflow", "results"):
         shutil.copytree(settings.PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(settings.PROJECT / "pyproject.toml", tmp_path)
