@@ -250,6 +250,24 @@ def main(arguments: list[str]) -> None:
     print(path)
 
 
+def table(report: dict) -> str:
+    """The cases of a report as a Markdown table, as benchmarks/README.md has it."""
+    lines = [
+        "| step of | precision | times faster (quartiles, pairs) | baseline | ours | images/s | of ceiling | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in report["cases"]:
+        ratio, seconds, memory = row["ratio"], row["seconds"], row.get("memory_mb", {})
+        share = f"{memory['ours']:,.0f} of {memory['baseline']:,.0f} MB" if memory else "not measured"
+        lines.append(
+            f"| {row['case']}, batch {row['batch']} | {row['precision']} "
+            f"| **{ratio['median']:.2f}** ({ratio['low']:.2f} to {ratio['high']:.2f}, {ratio['n']}) "
+            f"| {1e3 * seconds['baseline']:,.1f} ms | {1e3 * seconds['ours']:,.1f} ms | {row['images_a_second']:,.0f} "
+            f"| {100 * row['share_of_ceiling']:.0f} % | {share} |"
+        )
+    return "\n".join(lines)
+
+
 def line_of(row: dict) -> str:
     """A row as one line of the table."""
     memory = "  ".join(f"{name} {value:,.0f} MB" for name, value in row.get("memory_mb", {}).items())

@@ -58,6 +58,24 @@ def row(model: str, bottleneck: int, steps: int, found: list[dict[str, float]]) 
     }  # fmt: skip
 
 
+def table(report: dict) -> str:
+    """A report as a Markdown table, as benchmarks/README.md has it."""
+    lines = [
+        "| model | k | steps | baseline, mean (range) | ours, mean (range) | ours within | largest difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        plain, ours = (
+            f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+            for values in (row["baseline"], row["ours"])
+        )
+        lines.append(
+            f"| {row['model']} | {row['bottleneck']} | {row['steps']} | {plain} | {ours} "
+            f"| {'yes' if row['within'] else 'no'} | {row['largest_difference']:.4f} |"
+        )
+    return "\n".join(lines)
+
+
 def main(arguments: list[str]) -> None:
     """Train, print a Markdown table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,21 +88,12 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     report = {"machine": bench.machine(options, torch.device("cpu")), "rows": []}
-    print("| model | k | steps | baseline, mean (smallest to largest) | ours, mean | within | largest difference |")
-    print("|---|---|---|---|---|---|---|")
     for model, steps in (("classic", options.classic_steps), ("inn", options.inn_steps)):
         for bottleneck in BOTTLENECKS:
             found = [train_both(model, bottleneck, seed, steps, options.data_root) for seed in SEEDS]
             one = row(model, bottleneck, steps, found)
             report["rows"].append(one)
-            plain = one["baseline"]
-            print(
-                f"| {model} | {bottleneck} | {steps} "
-                f"| {statistics.mean(plain):.5f} ({min(plain):.5f} to {max(plain):.5f}) "
-                f"| {statistics.mean(one['ours']):.5f} | {'yes' if one['within'] else 'no'} "
-                f"| {one['largest_difference']:.5f} |",
-                flush=True,
-            )
+            print(table({"rows": [one]}).splitlines()[-1], flush=True)
     path = Path(options.out) / f"sameness-{report['machine']['date']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")

@@ -1,12 +1,9 @@
 """What a plan adds up; the times themselves are the machine's."""
 
-import sys
-
 import pytest
 
 from innae_utils import settings
 
-sys.path.insert(0, str(settings.PROJECT / "workflow"))
 plan = pytest.importorskip("plan", reason="file locks need a POSIX system")
 
 

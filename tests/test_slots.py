@@ -8,7 +8,6 @@ import pytest
 
 from innae_utils import settings
 
-sys.path.insert(0, str(settings.PROJECT / "workflow"))
 slots = pytest.importorskip("slots", reason="file locks need a POSIX system")
 
 
