@@ -2,6 +2,7 @@
 
 Usage: python benchmarks/bench.py [--threads N] [--seconds S] [--only mnist-inn,cifar10-classic] [--out FILE]
        [--skip memory,data,startup] [--device auto]
+       [--precision fp32]
 
 A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. The share of the
 ceiling is FLOPs a step / time / the best rate that this machine reached in a large matrix product or convolution of the
@@ -43,6 +44,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(CASES), help="cases, with commas")
     parser.add_argument("--skip", default="", help="memory, data, startup")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of our step")
     parser.add_argument("--out", default=str(Path(__file__).parent / "results"))
     parser.add_argument("--memory-of", nargs=2, metavar=("VARIANT", "CASE"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -52,8 +54,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def make_step(variant: str, case: str, device: torch.device):
-    """(a function that trains one step, its batch size, its precision) of a variant of a case."""
+def make_step(variant: str, case: str, device: torch.device, precision: str):
+    """(a function that trains one step, its batch size) of a variant of a case."""
     dataset, model = case.split("-")
     recipe = settings.find_recipe("cifar10" if dataset == "celeba" else dataset, model, "paper")
     batch = 32 if dataset == "celeba" else recipe.batch_size
@@ -64,12 +66,11 @@ def make_step(variant: str, case: str, device: torch.device):
         network = baseline.build(model, dataset, 64, seed=0).to(device).train()
         adam = baseline.optimizer(network, recipe)
         x = images.batch(slice(None))
-        return (lambda: baseline.step(network, x, adam)), batch, "fp32"
+        return (lambda: baseline.step(network, x, adam)), batch
     network = models.build(model, dataset, 64, seed=0).to(device).train()
-    precision = train.pick_precision("auto", network)
     train.set_training(network, precision, recompute=variant == "recompute")
     adam = train.make_optimizer(network, recipe)
-    return (lambda: train.step(network, images.batch(slice(None)), recipe, adam)), batch, precision
+    return (lambda: train.step(network, images.batch(slice(None)), recipe, adam)), batch
 
 
 def timed(step, device: torch.device) -> float:
@@ -112,15 +113,15 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": middle, "low": low, "high": high, "n": len(values)}
 
 
-def measure(case: str, device: torch.device, seconds: float, ceilings: dict[str, float]) -> dict:
+def measure(case: str, device: torch.device, seconds: float, ceilings: dict[str, float], precision: str) -> dict:
     """One row of the table."""
     names = VARIANTS if case == "celeba-inn" else VARIANTS[:2]
-    built = {name: make_step(name, case, device) for name in names}
+    built = {name: make_step(name, case, device, precision) for name in names}
     with FlopCounterMode(display=False) as counter:
         built["baseline"][0]()
     flops = counter.get_total_flops()
     times = alternate({name: step for name, (step, *_) in built.items()}, device, seconds)
-    _, batch, precision = built["ours"]
+    batch = built["ours"][1]
     row = {"case": case, "batch": batch, "precision": precision, "gflop_a_step": flops / 1e9}
     row["ratio"] = spread([a / b for a, b in zip(times["baseline"], times["ours"], strict=True)])
     row["seconds"] = {name: statistics.median(values) for name, values in times.items()}
@@ -132,15 +133,16 @@ def measure(case: str, device: torch.device, seconds: float, ceilings: dict[str,
 def memory_of(variant: str, case: str, options: argparse.Namespace) -> float:
     """Peak memory of two steps in MiB above the imports', in a process of its own (on a GPU: of its tensors)."""
     line = [sys.executable, __file__, "--memory-of", variant, case, "--device", options.device]
-    done = subprocess.run([*line, "--threads", str(options.threads)], capture_output=True, text=True, check=True)
+    line += ["--precision", options.precision, "--threads", str(options.threads)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
-def print_memory(variant: str, case: str, device: torch.device) -> None:
+def print_memory(variant: str, case: str, device: torch.device, precision: str) -> None:
     """Train two steps and print the peak."""
     torch.randn(8, 8).requires_grad_().sum().backward()
     before = peak_mb()
-    step, *_ = make_step(variant, case, device)
+    step, *_ = make_step(variant, case, device, precision)
     step(), step()
     print(torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak_mb() - before)
 
@@ -220,7 +222,7 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(options.threads)
     device = train.pick_device(options.device)
     if options.memory_of:
-        print_memory(*options.memory_of, device)
+        print_memory(*options.memory_of, device, options.precision)
         return
     skip = options.skip.split(",")
     report = {"machine": machine(options, device), "cases": []}
@@ -228,7 +230,7 @@ def main(arguments: list[str]) -> None:
     print(json.dumps({**report["machine"], **report["ceiling_gflops"]}))
     ceilings = {precision: rate * 1e9 for precision, rate in report["ceiling_gflops"].items()}
     for case in options.only.split(","):
-        row = measure(case, device, options.seconds, ceilings)
+        row = measure(case, device, options.seconds, ceilings, options.precision)
         gc.collect()
         if "memory" not in skip:
             names = VARIANTS if case == "celeba-inn" else VARIANTS[:2]
@@ -245,7 +247,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() else "-" for c in report["machine"]["device"].lower())
-    path = folder / f"{name}-{report['machine']['date']}-{options.threads}threads.json"
+    path = folder / f"{name}-{report['machine']['date']}-{options.threads}threads-{options.precision}.json"
     path.write_text(json.dumps(report, indent=1) + "\n")
     print(path)
 

@@ -1,8 +1,9 @@
 """Does the fast path learn the same? Short equal trainings of the float32 baseline and of ours, over three seeds.
 
-Usage: python benchmarks/sameness.py [--threads N] [--inn-steps 40] [--classic-steps 1000] [--data-root DIR]
+Usage: python benchmarks/sameness.py [--threads N] [--inn-steps 40] [--classic-steps 1000] [--seeds 3]
+       [--models classic,inn] [--precision bf16] [--data-root DIR]
 
-MNIST, `inn` and `classic`, bottlenecks 12 and 32, seeds 0 to 2: the same initial weights, the same batches, the same
+MNIST, `inn` and `classic`, bottlenecks 12 and 32, three seeds or more: equal initial weights, equal batches, the same
 number of steps. The question is whether the mean of our test L1 (2,000 test images, float32) lies within the baseline's
 own spread over seeds, and how far the two are apart at the same seed.
 """
@@ -21,7 +22,7 @@ import bench
 
 from innae_utils import data, models, settings, train
 
-BOTTLENECKS, SEEDS, TEST_IMAGES = (12, 32), (0, 1, 2), 2000
+BOTTLENECKS, TEST_IMAGES = (12, 32), 2000
 
 
 def batches(images: data.Images, recipe: settings.Recipe, seed: int, steps: int) -> list[torch.Tensor]:
@@ -31,7 +32,7 @@ def batches(images: data.Images, recipe: settings.Recipe, seed: int, steps: int)
     return [index for epoch in epochs for index in data.shuffled(len(images), recipe.batch_size, seed, epoch)][:steps]
 
 
-def train_both(model: str, bottleneck: int, seed: int, steps: int, root: str) -> dict[str, float]:
+def train_both(model: str, bottleneck: int, seed: int, steps: int, root: str, precision: str) -> dict[str, float]:
     """Test L1 of the baseline and of ours after equal trainings from equal weights."""
     recipe = settings.find_recipe("mnist", model, "paper")
     images, test = data.load("mnist", "train", root), data.load("mnist", "test", root, limit=TEST_IMAGES)
@@ -41,7 +42,7 @@ def train_both(model: str, bottleneck: int, seed: int, steps: int, root: str) ->
     for index in chosen:
         baseline.step(plain, images.batch(index), adam)
     ours = models.build(model, "mnist", bottleneck, seed=seed).train()
-    train.set_training(ours, train.pick_precision("auto", ours))
+    train.set_training(ours, precision)
     fused = train.make_optimizer(ours, recipe)
     for index in chosen:
         train.step(ours, images.batch(index), recipe, fused)
@@ -82,19 +83,29 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--inn-steps", type=int, default=40)
     parser.add_argument("--classic-steps", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
+    parser.add_argument("--models", default="classic,inn")
     parser.add_argument("--data-root", default="")
     parser.add_argument("--device", default="cpu", choices=["cpu"])
     parser.add_argument("--out", default=str(Path(__file__).parent / "results"))
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    report = {"machine": bench.machine(options, torch.device("cpu")), "rows": []}
-    for model, steps in (("classic", options.classic_steps), ("inn", options.inn_steps)):
+    report = {"machine": bench.machine(options, torch.device("cpu")), "precision": options.precision, "rows": []}
+    for model in options.models.split(","):
+        steps = options.inn_steps if model == "inn" else options.classic_steps
         for bottleneck in BOTTLENECKS:
-            found = [train_both(model, bottleneck, seed, steps, options.data_root) for seed in SEEDS]
+            found = [
+                train_both(model, bottleneck, seed, steps, options.data_root, options.precision)
+                for seed in range(options.seeds)
+            ]
             one = row(model, bottleneck, steps, found)
             report["rows"].append(one)
             print(table({"rows": [one]}).splitlines()[-1], flush=True)
-    path = Path(options.out) / f"sameness-{report['machine']['date']}.json"
+    path = (
+        Path(options.out)
+        / f"sameness-{options.precision}-{options.models.replace(',', '-')}-{report['machine']['date']}.json"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -39,16 +39,3 @@ def set_training(model: nn.Module, precision: str = "fp32", recompute: bool = Fa
         if isinstance(module, Stack):
             module.bf16 = precision == "bf16"
             module.recompute = recompute
-
-
-def fast_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 in hardware: AVX-512 BF16 or AMX on a CPU, Ampere or later on a GPU.
-
-    False where torch is too old to tell, and on other devices.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
-        known = torch.cpu.get_capabilities()
-        return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-    return False

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from innae_utils import losses
 from innae_utils.data import Images, shuffled
-from innae_utils.layers import fast_bf16, set_training
+from innae_utils.layers import set_training
 from innae_utils.results import replacing
 from innae_utils.settings import Recipe
 
@@ -33,19 +33,12 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-BF16_PAYS = 1_000_000  # parameters: below, the conversions cost more than the arithmetic saves (benchmarks/README.md)
+def pick_precision(name: str = "auto") -> str:
+    """`fp32` or `bf16` for the subnetworks of a model while they train; `auto` is `fp32`, as the paper was made.
 
-
-def pick_precision(name: str, model: nn.Module) -> str:
-    """`fp32` or `bf16` for the subnetworks of a model while they train.
-
-    `auto` is `bf16` where the model's device multiplies it in hardware and the model is large enough to gain by it.
+    bfloat16 halves the time where the hardware has it, but has not been shown to learn the same: benchmarks/README.md.
     """
-    if name != "auto":
-        return name
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    large = sum(parameter.numel() for parameter in parameters) >= BF16_PAYS
-    return "bf16" if large and fast_bf16(parameters[0].device) else "fp32"
+    return "fp32" if name == "auto" else name
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Adam:

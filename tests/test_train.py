@@ -250,7 +250,7 @@ def test_recomputing_keeps_fewer_numbers_for_the_backward_pass():
 
 
 def test_gradients_of_one_bf16_step_against_float64():
-    """bfloat16 keeps 8 bits: a relative error of 2^-8 a rounding, 3 layers deep, twice through 4 couplings."""
+    """bfloat16 keeps 8 bits: a relative error of 2^-8 at each rounding, 3 layers deep, twice through 4 couplings."""
     ours, truth = gradients("bf16"), gradients("float64")
     assert (ours - truth).norm() < 0.1 * truth.norm()
     assert torch.nn.functional.cosine_similarity(ours, truth, dim=0) > 0.995
@@ -276,10 +276,6 @@ def gradients(precision):
     return torch.cat([p.grad.flatten().double() for p in network.parameters() if p.requires_grad])
 
 
-def test_auto_precision_takes_bf16_for_large_networks_where_the_hardware_has_it(monkeypatch):
-    small, large = models.build("inn", "digits", 8), models.build("inn", "mnist", 8)
-    for has in (False, True):
-        monkeypatch.setattr(train, "fast_bf16", lambda device, has=has: has)
-        assert train.pick_precision("auto", large) == ("bf16" if has else "fp32")
-        assert train.pick_precision("auto", small) == "fp32"
-        assert train.pick_precision("fp32", large) == "fp32" and train.pick_precision("bf16", small) == "bf16"
+def test_auto_precision_is_the_papers():
+    assert train.pick_precision("auto") == train.pick_precision("fp32") == "fp32"
+    assert train.pick_precision("bf16") == "bf16"

@@ -37,8 +37,7 @@ def probe(arguments: list[str]) -> None:
     pixels = torch.randint(0, known.max_value + 1, (512, *known.shape), dtype=torch.uint8)
     images = data.Images(pixels, known.max_value).to(where)
     network = models.build(model, dataset, int(bottleneck), seed=0).to(where).train()
-    precise = train.pick_precision(precision, network)
-    train.set_training(network, precise, recompute == "True")
+    train.set_training(network, train.pick_precision(precision), recompute == "True")
     adam = train.make_optimizer(network, recipe)
     batches = data.shuffled(len(images), recipe.batch_size, 0, 1)
     steps = []
