@@ -41,6 +41,12 @@ def times(project):
 
 
 def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project):
+    figures = [
+        project / "figures" / "quick" / "digits" / f"figure{n}.{kind}" for n in (5, 6) for kind in ("pdf", "png")
+    ]
+    figures[0].parent.mkdir(parents=True)
+    for figure in figures:  # as a clone has them: figures, and no runs
+        figure.write_bytes(b"old")
     line, options = command(project, *SWEEP)
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     said = []
@@ -64,9 +70,6 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project
     assert len(kept) == 6
     runs_kept = [path for path, time in finished.items() if kept[path] == time and "pca" not in str(path)]
     assert len(runs_kept) >= 1, "what was finished is not made again"
-    figures = [
-        project / "figures" / "quick" / "digits" / f"figure{n}.{kind}" for n in (5, 6) for kind in ("pdf", "png")
-    ]
     assert all(figure.stat().st_size > 1000 and str(figure) in again.stdout for figure in figures)
 
     drawn = [figure.stat().st_mtime_ns for figure in figures]
