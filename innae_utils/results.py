@@ -209,6 +209,56 @@ def strip(images, gap: int = 1):
     return canvas[..., 0] if channels == 1 else canvas
 
 
+# ---- published rows --------------------------------------------------------------------------------------------
+
+KEY = ["dataset", "model", "recipe", "bottleneck", "seed"]
+
+
+def publish(rows, path: str | os.PathLike):
+    """Add rows to a published CSV, replacing those of the same run; the whole table as it then is.
+
+    Args:
+        rows: of `gather`.
+        path: the CSV; made if it is not there.
+
+    Raises:
+        ResultError: a row is quick, cut short, or made by code that no commit holds. Nothing is written then.
+    """
+    import pandas as pd
+
+    for row in rows.to_dict("records"):
+        name = " ".join(str(row[column]) for column in KEY)
+        if row["preset"] != "full":
+            raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
+        if row["commit"] == "unknown" or row["commit"].endswith("-dirty"):
+            raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
+        if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
+            raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
+    path = Path(path)
+    known = [pd.read_csv(path)] if path.exists() else []
+    table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
+    with replacing(path) as part:
+        table.to_csv(part, index=False)
+    return table
+
+
+def against_paper(rows, printed):
+    """Ours beside the paper's printed curve, where both are there: one row a curve and bottleneck.
+
+    Args:
+        rows: of `gather` or a published CSV.
+        printed: results/paper_figure5.csv.
+
+    Returns:
+        model, bottleneck, seeds, ours (mean test L1 over seeds), smallest, largest, paper, difference.
+    """
+    mine = rows[rows["recipe"] == "paper"].groupby(["dataset", "model", "bottleneck"])["test_l1"]
+    mine = mine.agg(seeds="size", ours="mean", smallest="min", largest="max").reset_index()
+    both = mine.merge(printed[["dataset", "model", "bottleneck", "test_l1"]], on=["dataset", "model", "bottleneck"])
+    both = both.rename(columns={"test_l1": "paper"})
+    return both.assign(difference=both["ours"] - both["paper"])
+
+
 # ---- what made a row -------------------------------------------------------------------------------------------
 
 

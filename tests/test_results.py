@@ -114,6 +114,57 @@ def test_uncut_leaves_out_rows_of_other_lengths():
         assert results.uncut(frame)["epochs"].tolist() == [30, 0, 2]
 
 
+def published(**changes):
+    return pd.DataFrame([row(commit="abc", **changes)])
+
+
+def test_published_rows_come_back_and_a_newer_one_replaces_its_elder(tmp_path):
+    path = tmp_path / "rows.csv"
+    results.publish(published(), path)
+    results.publish(pd.concat([published(test_l1=0.5), published(seed=1)]), path)
+    table = pd.read_csv(path)
+    assert table["seed"].tolist() == [0, 1] and table["test_l1"].tolist() == [0.5, 0.11]
+    assert list(table.columns) == list(results.ROW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preset": "quick", "epochs": 2}, "is a quick row"),
+        ({"epochs": 29}, "ran for 29 epochs"),
+        ({"commit": "abc-dirty"}, "no commit holds"),
+        ({"commit": "unknown"}, "no commit holds"),
+    ],
+)
+def test_what_is_no_result_is_not_published(tmp_path, changes, said):
+    with pytest.raises(ResultError, match=said):
+        results.publish(published().assign(**changes), tmp_path / "rows.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ours_beside_the_papers():
+    rows = pd.concat([published(dataset="mnist", seed=s, test_l1=l1) for s, l1 in ((0, 0.06), (1, 0.08))])
+    printed = pd.DataFrame(
+        {"dataset": "mnist", "model": "inn", "bottleneck": [4, 8], "test_l1": [0.05, 0.04]},
+    )
+    (one,) = results.against_paper(rows, printed).to_dict("records")
+    assert (one["bottleneck"], one["seeds"], one["smallest"], one["largest"], one["paper"]) == (4, 2, 0.06, 0.08, 0.05)
+    assert one["ours"] == pytest.approx(0.07) and one["difference"] == pytest.approx(0.02)
+
+
+def test_the_readmes_table_is_that_of_the_published_rows():
+    folder = settings.PROJECT / "results"
+    rows = pd.concat([pd.read_csv(path) for path in folder.glob("*.csv") if path.name != "paper_figure5.csv"])
+    table = results.against_paper(rows, pd.read_csv(folder / "paper_figure5.csv", comment="#"))
+    readme = (settings.PROJECT / "README.md").read_text()
+    assert len(table)
+    for one in table.to_dict("records"):
+        assert (
+            f"| {one['dataset']} | {one['model']} | {one['bottleneck']} | {one['seeds']} | {one['ours']:.4f} "
+            f"({one['smallest']:.4f} to {one['largest']:.4f}) | {one['paper']:.4f} | {one['difference']:+.4f} |"
+        ) in readme
+
+
 def test_commit_is_the_checkouts():
     if results.commit() == "unknown":
         pytest.skip("not a git checkout")
