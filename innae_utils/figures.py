@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from innae_utils import settings
 from innae_utils.results import strip
@@ -68,7 +69,10 @@ def figure5(rows: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
     left.set_title(f"(a) {settings.DATASETS[dataset].title}: reconstruction" + mark(preset))
     right.set_title("(b) trainable parameters")
     left.set(xlabel="bottleneck $k$", ylabel="test L1 per pixel", ylim=(0, None))
-    right.set(xlabel="bottleneck $k$", ylabel="parameters (millions)", ylim=(0, None))
+    right.set(xlabel="bottleneck $k$", ylabel="parameters (millions)", xlim=left.get_xlim())
+    right.set_ylim(0, 1.08 * trained["n_params"].max())
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.yaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g}")
     left.legend(title=None)
     figure.get_layout_engine().set(wspace=0.06)
