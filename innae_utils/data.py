@@ -155,7 +155,7 @@ def _torchvision(name: str, split: str, root: Path, download: bool) -> np.ndarra
     try:
         found = kind(str(root), train=split == "train", download=download)
     except RuntimeError as error:
-        if "not found" in str(error).lower():
+        if not download and "not found" in str(error).lower():
             return None
         raise DataError(f"the {name} files under {root} are damaged ({error}); delete them and try again") from error
     except (OSError, ValueError, EOFError) as error:

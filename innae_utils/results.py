@@ -8,6 +8,7 @@ import ast
 import datetime
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from innae_utils.settings import PROJECT, QUICK, Run, find_recipe
+from innae_utils.settings import PROJECT, QUICK, ParameterError, Run, find_recipe
 
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
@@ -124,6 +125,8 @@ def check_row(row: Any, name: str) -> None:
             raise ResultError(f"{name} is not a row: {column} is missing")
         if type(row[column]) is not kind:
             raise ResultError(f"{name} is not a row: {column} is {row[column]!r}, not {kind.__name__}")
+        if kind is float and column != "peak_memory_mb" and not math.isfinite(row[column]):
+            raise ResultError(f"{name} is not a row: {column} is {row[column]}")
     unknown = [column for column in row if column not in ROW]
     if unknown:
         raise ResultError(f"{name} is not a row: unknown column {', '.join(unknown)}")
@@ -149,9 +152,12 @@ def gather(root: str | os.PathLike = "runs"):
     rows = []
     for path in sorted(Path(root).rglob("result.json")):
         try:
-            rows.append(read_row(path))
-        except ResultError as error:
-            warnings.warn(f"{error}; left out", stacklevel=2)
+            row = read_row(path)
+            if row["model"] != "pca":
+                find_recipe(row["dataset"], row["model"], row["recipe"])
+            rows.append(row)
+        except (ResultError, ParameterError) as error:
+            warnings.warn(f"{path}: {error}; left out", stacklevel=2)
     frame = pd.DataFrame(rows, columns=list(ROW))
     return frame.sort_values(list(ROW)[:5], ignore_index=True)
 
@@ -161,11 +167,13 @@ def uncut(frame):
 
     PCA has no epochs and stays. What is left out is reported by a warning.
     """
+    import pandas as pd
+
     whole = [row.model == "pca" or row.epochs == _epochs(row) for row in frame.itertuples()]
-    for row in frame[[not kept for kept in whole]].itertuples():
+    for row in frame[[not kept for kept in whole]].itertuples() if not all(whole) else ():
         place = f"{row.dataset} {row.model} {row.recipe} k={row.bottleneck} seed={row.seed}"
         warnings.warn(f"{place} ran for {row.epochs} epochs instead of {_epochs(row)}; left out", stacklevel=2)
-    return frame[whole]
+    return frame[pd.Series(whole, index=frame.index, dtype=bool)]
 
 
 def _epochs(row) -> int:

@@ -10,6 +10,7 @@ References: section 3 of the paper (architecture, training).
 import ast
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -351,7 +352,8 @@ def given_parameters(namespace: Mapping[str, Any], declared: tuple[str, ...], ch
     """
     plain = (str, int, float, bool, list, tuple, dict, type(None))
     names = [n for n, v in namespace.items() if isinstance(v, plain) and not n.startswith("_") and n not in IPYTHON]
-    return {n: namespace[n] for n in names if checked not in namespace or n in declared}
+    again = checked in namespace and not isinstance(namespace[checked], plain)
+    return {n: namespace[n] for n in names if not again or n in declared}
 
 
 IPYTHON = ("In", "Out")
@@ -388,7 +390,7 @@ def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[st
     wrong = []
     if preset not in PRESETS:
         wrong.append(f"preset: {preset!r} is not known; allowed: {', '.join(PRESETS)}")
-    if dataset not in DATASETS:
+    if not isinstance(dataset, str) or dataset not in DATASETS:
         return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}"]
     for model in models:
         if model not in DATASETS[dataset].models:
@@ -445,7 +447,7 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
     stop_if([f"{name}: is missing" for name in missing], "The run")
     p = dict(parameters)
     wrong = check_names(p["dataset"], [p["model"]], [p["recipe"]], p["preset"])
-    dim = DATASETS[p["dataset"]].dim if p["dataset"] in DATASETS else None
+    dim = DATASETS[p["dataset"]].dim if str(p["dataset"]) in DATASETS else None
     wrong += check_number("bottleneck", p["bottleneck"], 1, dim, f"1 to D = {dim}" if dim else "1 to D = C H W")
     wrong += check_number("seed", p["seed"], 0, 2**31 - 1, "0 to 2147483647")
     wrong += check_number("epochs", p["epochs"], 0, None, "1 or more, or 0 for the recipe's own")
@@ -458,7 +460,7 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
         wrong.append(f"recompute: {p['recompute']!r} is a {type(p['recompute']).__name__}; allowed: true, false")
     if p["precision"] not in PRECISIONS:
         wrong.append(f"precision: {p['precision']!r} is not known; allowed: {', '.join(PRECISIONS)}")
-    if isinstance(p["device"], str) and p["device"].split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+    if isinstance(p["device"], str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", p["device"]):
         wrong.append(f"device: {p['device']!r} is not known; allowed: auto, cpu, cuda, cuda:N, mps")
     stop_if(wrong, "The run")
 
@@ -562,8 +564,8 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
         check_run({**first, "run_dir": folder})
     return Sweep(
         dataset, preset, tuple(jobs), bottlenecks, data_root(given.get("data_root", "")),
-        Path(given.get("runs") or PROJECT / "runs").absolute(),
-        Path(given.get("figures") or PROJECT / "figures").absolute(),
+        Path(given.get("runs") or PROJECT / "runs").expanduser().absolute(),
+        Path(given.get("figures") or PROJECT / "figures").expanduser().absolute(),
         names["device"], names["precision"], names["recompute"], threads[0], slots[0],
     )  # fmt: skip
 
@@ -581,6 +583,6 @@ def _listed(text: str | None) -> list[str]:
 def _numbers(given, name: str, default: tuple[int, ...], low: int, high: int | None, why: str):
     """The whole numbers in a list with commas, and what is wrong with them."""
     parts = _listed(given.get(name))
-    values = [int(part) if part.lstrip("-").isdigit() else part for part in parts]
+    values = [int(part) if re.fullmatch(r"-?[0-9]+", part) else part for part in parts]
     wrong = [sentence for value in values for sentence in check_number(name, value, low, high, why)]
     return tuple(values) or default, wrong

@@ -3,6 +3,7 @@
 References: section 3.2 (Adam, schedules, epochs, batch sizes).
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,10 +144,15 @@ def reconstruct(model: nn.Module, images: Images, batch_size: int = 500) -> Iter
 def evaluate(model: nn.Module, images: Images, batch_size: int = 500) -> float:
     """L1 over ALL images: the mean absolute error per pixel value, summed up in float64 over the images.
 
+    Raises TrainingError if it is not finite.
+
     Deviation: the authors drop the last partial batch of the test set too; here every image counts.
     """
     each = [(x - x_hat).abs().flatten(1).sum(1) for x, x_hat in reconstruct(model, images, batch_size)]
-    return float(torch.cat(each).cpu().double().sum()) / images.pixels.numel()
+    l1 = float(torch.cat(each).cpu().double().sum()) / images.pixels.numel()
+    if not math.isfinite(l1):
+        raise TrainingError("the reconstructions are not finite; no result is written. Try a smaller learning rate")
+    return l1
 
 
 def sample(model: nn.Module, images: Images, count: int = 10) -> dict[str, Tensor]:

@@ -42,6 +42,8 @@ def test_a_good_run_is_resolved(tmp_path, monkeypatch):
         ({"epochs": -3}, "allowed: 1 or more, or 0"),
         ({"data_root": 3}, "data_root: 3 is a int; allowed: a string"),
         ({"device": "gpu"}, "allowed: auto, cpu, cuda"),
+        ({"device": "cuda:x"}, "allowed: auto, cpu, cuda"),
+        ({"dataset": ["mnist"]}, "allowed: digits, mnist"),
         ({"recompute": "false"}, "recompute: 'false' is a str; allowed: true, false"),
         ({"precision": "fp16"}, "allowed: auto, fp32, bf16"),
         ({"botleneck": 4}, "10_train has no parameter 'botleneck'; allowed: dataset, model"),
@@ -76,6 +78,7 @@ def test_a_missing_parameter_is_named(tmp_path):
 def test_unknown_names_are_seen_on_the_first_run_and_own_variables_on_later_ones_are_not():
     namespace = {**GOOD, "botleneck": 3, "_i1": "x", "In": [""], "math": math}
     assert set(given_parameters(namespace, settings.RUN_PARAMETERS, "run")) == {*GOOD, "botleneck"}
+    assert "run" in given_parameters({**namespace, "run": "late"}, settings.RUN_PARAMETERS, "run")
     assert set(given_parameters({**namespace, "run": object()}, settings.RUN_PARAMETERS, "run")) == set(GOOD)
 
 

@@ -57,7 +57,9 @@ def test_the_command_sees_its_card_alone_and_its_exit_code_is_kept(tmp_path, mon
 
 
 def test_visible_cards(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     assert slots.visible() == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert slots.visible() == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert slots.visible() == []

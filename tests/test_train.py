@@ -164,6 +164,13 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     assert not checkpoint.exists()
 
 
+def test_weights_that_give_no_number_give_no_l1():
+    network = models.build("classic", "digits", 8)
+    torch.nn.init.constant_(network.decoder[0].weight, float("nan"))
+    with pytest.raises(TrainingError, match="not finite"):
+        train.evaluate(network, FEW)
+
+
 def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path):
     """kill -9 in the middle of an epoch, in a process of its own."""
     script = tmp_path / "job.py"

@@ -27,8 +27,11 @@ def project(tmp_path):
 
 def command(project, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    arguments = [f"data_root={project}/data", *arguments]
-    return [sys.executable, str(project / "workflow" / "figures.py"), *arguments], {"cwd": project, "env": environment}
+    arguments = ["--cores", "2", f"data_root={project}/data", *arguments]
+    return [sys.executable, str(project / "workflow" / "figures.py"), *arguments], {
+        "cwd": project,
+        "env": environment,
+    }
 
 
 def sweep(project, *arguments):
@@ -94,6 +97,16 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project
     assert planned(project)["train"] == 3 and "pca" not in planned(project)
     losses.write_text(losses.read_text() + "\nNEW = 1\n")
     assert planned(project) == {"train": 3, "pca": 1, "draw": 1, "figures": 1}
+
+
+def test_another_precision_or_no_seed_0(project):
+    one_run = ["preset=quick", "bottlenecks=4", "models=classic", "recipes=paper", "seeds=1"]
+    done = sweep(project, *one_run)
+    assert done.returncode == 0, done.stdout
+    first = times(project)
+    assert sweep(project, *one_run, "precision=bf16").returncode == 0
+    changed = [path for path, when in times(project).items() if first[path] != when]
+    assert ["classic" in str(path) for path in changed] == [True], "a row of another precision is another row"
 
 
 def planned(project):

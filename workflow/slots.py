@@ -37,7 +37,8 @@ def visible() -> list[str]:
     """The cards this process may use: CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists; none without it."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [name for name in chosen.split(",") if name.strip()]
+        names = [name.strip() for name in chosen.split(",")]
+        return [name for name in names[: names.index("-1") if "-1" in names else None] if name]
     try:
         listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
