@@ -7,6 +7,7 @@ N x C x H x W), which win, then in torchvision's own layout, and are downloaded 
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -148,25 +149,27 @@ def _checked(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _torchvision(name: str, split: str, root: Path, download: bool) -> np.ndarray | None:
-    """The split in torchvision's layout, (N, C, H, W); None if its files are not there."""
+    """The split in torchvision's layout, (N, C, H, W); None if its files are not there and are not to be downloaded."""
     from torchvision import datasets
 
     kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[name]
     try:
         found = kind(str(root), train=split == "train", download=download)
-    except RuntimeError as error:
-        if not download and "not found" in str(error).lower():
+    except (OSError, ValueError, EOFError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        if download:
+            raise DataError(f"the download failed: {said}") from error
+        if isinstance(error, RuntimeError) and "not found" in said.lower():
             return None
-        raise DataError(f"the {name} files under {root} are damaged ({error}); delete them and try again") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"the {name} files under {root} cannot be read ({error}); delete them and try again") from error
+        raise DataError(f"the {name} files under {root} are damaged ({said}); delete them and try again") from error
     pixels = np.asarray(found.data)
     return pixels[:, None] if name == "mnist" else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 def _download(dataset: settings.Dataset, root: Path) -> None:
-    """Download into a temporary folder beside the goal, then move finished arrays into place."""
+    """Download into a temporary folder beside the goal, then move finished arrays into place; else leave no trace."""
     target = root / dataset.name
+    made = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix="download-") as folder:
@@ -176,9 +179,12 @@ def _download(dataset: settings.Dataset, root: Path) -> None:
                 np.save(part, pixels)
                 os.replace(part, target / part.name)
     except (OSError, DataError) as error:
+        for folder in made:
+            with suppress(OSError):  # not ours alone any more, or never made
+                folder.rmdir()
         layout = {"mnist": "MNIST/raw/train-images-idx3-ubyte", "cifar10": "cifar-10-batches-py/"}[dataset.name]
         raise DataError(
-            f"{dataset.title} is not under {root} and could not be downloaded ({error}). Put torchvision's files there "
-            f"({root / layout} ...) or prepared arrays ({target}/train_images.npy and test_images.npy), or name the "
-            "folder that has them: parameter data_root, $INNAE_DATA, or DATA_ROOT= for make."
+            f"{dataset.title} is not under {root}. Put torchvision's files there ({root / layout} ...) or prepared "
+            f"arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: parameter data_root, "
+            f"$INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
         ) from error

@@ -198,11 +198,13 @@ class Recipe:
     def scaled(self, epochs: int) -> "Recipe":
         """The same recipe over another number of epochs, its milestones at the same fractions of the whole.
 
+        Milestones that fall on one epoch count once.
+
         Example:
             >>> find_recipe("mnist", "inn", "paper").scaled(5).milestones
             (4,)
         """
-        milestones = tuple(max(1, round(m * epochs / self.epochs)) for m in self.milestones)
+        milestones = tuple(dict.fromkeys(max(1, round(m * epochs / self.epochs)) for m in self.milestones))
         return replace(self, epochs=epochs, milestones=milestones)
 
 

@@ -83,7 +83,11 @@ def test_missing_images_name_the_path_and_what_to_do(tmp_path, no_network):
         data.load("mnist", "train", tmp_path)
     said = str(caught.value)
     assert str(tmp_path) in said and "train_images.npy" in said and "INNAE_DATA" in said and "DATA_ROOT=" in said
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "nothing half-written is left"
+    assert "damaged" not in said and "\n" not in said
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+    with pytest.raises(DataError):
+        data.load("mnist", "train", tmp_path / "misspelt" / "folder")
+    assert not (tmp_path / "misspelt").exists()
 
 
 def test_a_download_is_stored_as_prepared_arrays(tiny_mnist, tmp_path_factory, monkeypatch):

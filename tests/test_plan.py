@@ -20,6 +20,18 @@ def test_a_quick_run_is_two_epochs_of_256_images():
     assert plan.seconds_of(sweep, ("inn", "paper"), one, 0.0) == 2 * 256 // 32
 
 
+def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
+    one = {"inn": {"step": 1.0, "image": 0.0, "memory": 1.0}, "classic": {"step": 0.0, "image": 0.0, "memory": 1.0}}
+    monkeypatch.setattr(plan, "timed", lambda sweep, kind, threads, copies: one[kind[0]])
+    monkeypatch.setattr(plan, "start_up", lambda: 0.0)
+    sweep = {"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12", "runs": "/nowhere"}
+    jobs = settings.check_sweep(sweep).jobs
+    results = {str(plan.result_of(settings.check_sweep(sweep), job)) for job in jobs}
+    monkeypatch.setattr(plan, "outputs_to_make", lambda given: results)
+    assert plan.main(["--cores", "2", *(f"{name}={value}" for name, value in sweep.items())]) == 0
+    assert "2 at once with 1 thread(s) each: about 78 min" in capsys.readouterr().out  # 4,680 steps of a second
+
+
 def test_the_cores_are_shared_among_the_runs():
     assert settings.check_sweep({}).threads_each(8) == 1
     one_run = {"models": "inn", "bottlenecks": "4", "seeds": "0"}

@@ -122,6 +122,16 @@ def planned(project):
     return {rule: int(count) for rule, count in pairs if rule != "total"}
 
 
+def test_the_cores_and_the_folders_are_checked_before_anything_starts(project):
+    line, options = command(project)
+    line[line.index("--cores") + 1] = "many"
+    done = subprocess.run(line, capture_output=True, text=True, **options)
+    assert done.returncode == 2 and "allowed: all, or a whole number" in done.stderr
+    (project / "file").write_text("no folder")
+    done = sweep(project, "runs=file/runs")
+    assert done.returncode == 2 and "cannot write into" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [("bottleneck=12", "no parameter 'bottleneck'"), ("dataset=minst", "allowed: digits, mnist, cifar10")],

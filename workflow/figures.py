@@ -43,22 +43,36 @@ def snakemake(given: dict[str, str], cores: str) -> list[str]:
     return [*command, "--config", *(f"{name}={value}" for name, value in given.items())]
 
 
+def valid_cores(text: str) -> bool:
+    """Whether this is a number of cores or `all`; says what is allowed if it is not."""
+    good = text == "all" or (text.isdecimal() and int(text) > 0)
+    if not good:
+        print(f"cores: {text!r} is not known; allowed: all, or a whole number from 1", file=sys.stderr)
+    return good
+
+
 def main(arguments: list[str]) -> int:
     """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
     cores = "all"
     if arguments[:1] == ["--cores"]:
         cores, arguments = arguments[1], arguments[2:]
+    if not valid_cores(cores):
+        return 2
     started = time.monotonic()
     given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
         sweep = settings.check_sweep(given)
+        faults = [
+            fault for name in ("runs", "figures") for fault in settings.check_writable(name, getattr(sweep, name))
+        ]
+        settings.stop_if(faults, "The sweep")
     except settings.ParameterError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{len(sweep.jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
     code = watch(snakemake(given, cores))
     if code:
-        print("The sweep did not finish. What is done is kept; the same command goes on from there.", file=sys.stderr)
+        print("The sweep did not finish; why is said above. What is done is kept for the next call.", file=sys.stderr)
         return code
     for figure in sorted(sweep.figure_folder.glob("figure[56].p*")):
         print(figure)

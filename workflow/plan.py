@@ -17,7 +17,7 @@ from pathlib import Path
 
 import slots
 
-from figures import snakemake
+from figures import snakemake, valid_cores
 from innae_utils import results, settings
 
 TIMED_SECONDS = 6.0  # of steps, for each kind
@@ -44,11 +44,10 @@ def probe(arguments: list[str]) -> None:
     started = time.perf_counter()
     while len(steps) < 4 or time.perf_counter() - started < TIMED_SECONDS:
         clock = time.perf_counter()
-        terms = train.step(network, images.batch(batches[len(steps) % len(batches)].to(where)), recipe, adam)
+        train.step(network, images.batch(batches[len(steps) % len(batches)].to(where)), recipe, adam)
         if where.type == "cuda":
             torch.cuda.synchronize(where)
         steps.append(time.perf_counter() - clock)
-    assert terms
     train.evaluate(network, images)
     clock = time.perf_counter()
     train.evaluate(network, images)
@@ -58,7 +57,7 @@ def probe(arguments: list[str]) -> None:
 
 
 def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, float]:
-    """What `probe` prints for a kind of run: the slowest of as many copies as would run at once, and its start-up."""
+    """What `probe` prints for a kind of run: the mean of as many copies as would run at once."""
     model, recipe = kind
     line = [
         sys.executable,
@@ -127,6 +126,8 @@ def main(arguments: list[str]) -> int:
         return 0
     cores = os.cpu_count() or 1
     if arguments[:1] == ["--cores"]:
+        if not valid_cores(arguments[1]):
+            return 2
         cores = cores if arguments[1] == "all" else int(arguments[1])
         arguments = arguments[2:]
     given = dict(argument.partition("=")[::2] for argument in arguments)
@@ -143,16 +144,16 @@ def main(arguments: list[str]) -> int:
     threads = sweep.threads_each(cores)
     at_once = max(1, min(places(sweep) or cores // threads, len(todo)))
     start = start_up()
-    total, peak = 0.0, 0.0
+    total, longest, peak = 0.0, 0.0, 0.0
     for kind in dict.fromkeys((job.model, job.recipe) for job in todo):
         count = sum((job.model, job.recipe) == kind for job in todo)
         one = timed(sweep, kind, threads, at_once)
         seconds = seconds_of(sweep, kind, one, start)
-        total, peak = total + count * seconds, max(peak, one["memory"])
+        total, longest, peak = total + count * seconds, max(longest, seconds), max(peak, one["memory"])
         name = settings.curve_title(*kind)
         print(f"{name:24} {count:3} runs of {readable(seconds)}, {one['memory']:,.0f} MB each", flush=True)
     memory = f"{at_once * peak:,.0f} MB at most"
-    print(f"{at_once} at once with {threads} thread(s) each: about {readable(total / at_once)}, {memory}")
+    print(f"{at_once} at once with {threads} thread(s) each: about {readable(max(longest, total / at_once))}, {memory}")
     return 0
 
 
