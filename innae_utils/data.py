@@ -185,6 +185,6 @@ def _download(dataset: settings.Dataset, root: Path) -> None:
         layout = {"mnist": "MNIST/raw/train-images-idx3-ubyte", "cifar10": "cifar-10-batches-py/"}[dataset.name]
         raise DataError(
             f"{dataset.title} is not under {root}. Put torchvision's files there ({root / layout} ...) or prepared "
-            f"arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: parameter data_root, "
-            f"$INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
+            f"arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: parameter "
+            f"data_root, $INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
         ) from error
