@@ -22,8 +22,9 @@ from innae_utils.settings import PROJECT, QUICK, ParameterError, Run, find_recip
 
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
-    "train_l1": float, "test_l1": float, "n_params": int, "seconds": float, "peak_memory_mb": float, "device": str,
-    "precision": str, "torch": str, "freia": str, "commit": str, "finished_at": str,
+    "image_size": str, "train_images": int, "test_images": int, "train_l1": float, "test_l1": float, "n_params": int,
+    "seconds": float, "peak_memory_mb": float, "device": str, "threads": int, "precision": str, "torch": str,
+    "freia": str, "commit": str, "finished_at": str,
 }  # fmt: skip
 
 
@@ -217,6 +218,33 @@ def strip(images, gap: int = 1):
     return canvas[..., 0] if channels == 1 else canvas
 
 
+# ---- reading curves -----------------------------------------------------------------------------------------
+
+SATURATION_TOLERANCE = 0.05
+
+
+def saturation(losses: Mapping[int, float], tolerance: float = SATURATION_TOLERANCE) -> int:
+    """Where a curve stops improving: the smallest bottleneck whose loss is within `tolerance` of the largest's.
+
+    Args:
+        losses: bottleneck -> loss, at least one.
+        tolerance: a share of the loss at the largest bottleneck; 0.05 means 5 %.
+
+    Returns:
+        A bottleneck; the largest one means that the curve has not been seen to saturate.
+
+    Example:
+        >>> saturation({4: 0.060, 8: 0.041, 12: 0.0358, 32: 0.0370, 64: 0.0355})
+        12
+        >>> saturation({4: 0.060, 8: 0.041, 12: 0.035, 32: 0.0225, 64: 0.0186})
+        64
+    """
+    if not losses:
+        raise ResultError("an empty curve saturates nowhere; give at least one bottleneck and its loss")
+    goal = (1 + tolerance) * losses[max(losses)]
+    return min(bottleneck for bottleneck, loss in losses.items() if loss <= goal)
+
+
 # ---- published rows --------------------------------------------------------------------------------------------
 
 KEY = ["dataset", "model", "recipe", "bottleneck", "seed"]
@@ -270,17 +298,20 @@ def against_paper(rows, printed):
 # ---- what made a row -------------------------------------------------------------------------------------------
 
 
-def make_row(place: Mapping[str, Any], **measured: Any) -> dict[str, Any]:
+def make_row(place: Mapping[str, Any], images: Mapping[str, Any], **measured: Any) -> dict[str, Any]:
     """The row of a finished run.
 
     Args:
         place: dataset, model, recipe, bottleneck, seed, preset, epochs; other keys are passed over.
-        measured: train_l1, test_l1, n_params, seconds, device, precision.
+        images: the `data.Images` of the splits `train` and `test`; their size (height x width) and number are noted.
+        measured: train_l1, test_l1, n_params, seconds, device, threads, precision, and commit, read before training.
 
     Returns:
-        These and what this process knows of itself: memory, versions, commit, time.
+        These and what this process knows of itself: memory, versions, time.
     """
-    known = {**place, **measured, **versions(), "commit": commit()}
+    known = {**place, **measured, **versions()}
+    known["image_size"] = "x".join(str(side) for side in images["train"].shape[1:])
+    known |= {f"{split}_images": len(images[split]) for split in ("train", "test")}
     known["peak_memory_mb"] = round(peak_memory_mb(measured["device"]), 1)
     known["seconds"] = round(measured["seconds"], 3)
     known["finished_at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -19,9 +19,12 @@ PLACE = {
 
 def row(**changes):
     measured = {
-        "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "precision": "fp32",
+        "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "threads": 1,
+        "precision": "fp32", "commit": "abc",
     }  # fmt: skip
-    return {**results.make_row(PLACE, **measured), **changes}
+    pixels = torch.zeros(3, 1, 8, 6, dtype=torch.uint8)
+    images = {"train": data.Images(pixels), "test": data.Images(pixels[:2])}
+    return {**results.make_row(PLACE, images, **measured), **changes}
 
 
 def put(folder, content):
@@ -35,6 +38,7 @@ def test_a_row_comes_back_as_it_was_written(tmp_path):
         (tmp_path / "result.json").read_text())["finished_at"], peak_memory_mb=json.loads(
         (tmp_path / "result.json").read_text())["peak_memory_mb"])  # fmt: skip
     assert list(row()) == list(results.ROW)
+    assert (row()["image_size"], row()["train_images"], row()["test_images"]) == ("8x6", 3, 2)
 
 
 def test_gather_makes_a_tidy_table_and_leaves_out_what_is_no_row(tmp_path):
@@ -163,6 +167,17 @@ def test_the_readmes_table_is_that_of_the_published_rows():
             f"| {one['dataset']} | {one['model']} | {one['bottleneck']} | {one['seeds']} | {one['ours']:.4f} "
             f"({one['smallest']:.4f} to {one['largest']:.4f}) | {one['paper']:.4f} | {one['difference']:+.4f} |"
         ) in readme
+
+
+def test_saturation_of_the_papers_own_curves():
+    printed = pd.read_csv(settings.PROJECT / "results" / "paper_figure5.csv", comment="#")
+    curves = printed.groupby(["dataset", "model"])
+    found = {name: results.saturation(dict(zip(c["bottleneck"], c["test_l1"], strict=True))) for name, c in curves}
+    # What the paper's section 4 says in words, and for the wider nets what a ruler says on its figure.
+    assert found["mnist", "classic"] == 12 and found["cifar10", "classic"] == found["celeba", "classic"] == 256
+    assert found["mnist", "inn"] == 64 and found["cifar10", "inn"] == 1024 and found["celeba", "inn"] == 4096
+    with pytest.raises(ResultError, match="empty curve"):
+        results.saturation({})
 
 
 def test_commit_is_the_checkouts():
