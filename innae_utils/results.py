@@ -304,12 +304,14 @@ def make_row(place: Mapping[str, Any], images: Mapping[str, Any], **measured: An
     Args:
         place: dataset, model, recipe, bottleneck, seed, preset, epochs; other keys are passed over.
         images: the `data.Images` of the splits `train` and `test`; their size (height x width) and number are noted.
-        measured: train_l1, test_l1, n_params, seconds, device, threads, precision, and commit, read before training.
+        measured: train_l1, test_l1, n_params, seconds, device, precision, and commit, read before training.
 
     Returns:
-        These and what this process knows of itself: memory, versions, time.
+        These and what this process knows of itself: memory, threads, versions, time.
     """
-    known = {**place, **measured, **versions()}
+    import torch
+
+    known = {**place, **measured, **versions(), "threads": torch.get_num_threads()}
     known["image_size"] = "x".join(str(side) for side in images["train"].shape[1:])
     known |= {f"{split}_images": len(images[split]) for split in ("train", "test")}
     known["peak_memory_mb"] = round(peak_memory_mb(measured["device"]), 1)

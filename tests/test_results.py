@@ -19,8 +19,8 @@ PLACE = {
 
 def row(**changes):
     measured = {
-        "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "threads": 1,
-        "precision": "fp32", "commit": "abc",
+        "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "precision": "fp32",
+        "commit": "abc",
     }  # fmt: skip
     pixels = torch.zeros(3, 1, 8, 6, dtype=torch.uint8)
     images = {"train": data.Images(pixels), "test": data.Images(pixels[:2])}
