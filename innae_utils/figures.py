@@ -3,19 +3,23 @@
 References: figures 5 and 6 of the paper.
 """
 
-from collections.abc import Mapping
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise, product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullFormatter
 
-from innae_utils import settings
-from innae_utils.results import strip
+from innae_utils import models, settings
+from innae_utils.results import SATURATION_TOLERANCE, saturation, strip
 
 STYLE = Path(__file__).with_name("innae.mplstyle")
 CURVES = [  # in the order of the legend; a curve keeps its colour in every figure
@@ -27,56 +31,60 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
     )
 ]  # fmt: skip
 PCA = settings.MODEL_TITLES["pca"]
+SHEET = ("mnist", "cifar10", "celeba")  # the rows of the paper's figure 5; LFW takes CelebA's place: `sheet_of`
+PAPER = "0.45"  # the paper's curves are grey, told apart by dashes and markers
+PAPER_LINES = {
+    "inn": ("-", "D"), "classic": ((0, (5, 1.5)), "s"), "classic_1024": ((0, (2, 1)), "^"),
+    "classic_2048": ((0, (1, 1)), "v"), "classic_deep": ((0, (6, 1, 1, 1)), "x"),
+}  # fmt: skip
 
 
 class FigureError(ValueError):
     """The rows do not make one honest figure; the message says why."""
 
 
+# ---- curves ----------------------------------------------------------------------------------------------------
+
+
 def with_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a column `curve`, the label of the curve that each belongs to."""
-    recipes = rows["recipe"] if "recipe" in rows else ["paper"] * len(rows)
-    labels = [settings.curve_title(model, recipe) for model, recipe in zip(rows["model"], recipes, strict=True)]
+    """The rows with a column `curve`, the label of the curve that each belongs to.
+
+    The label names the image size of a run that saw images of another size than its data set's own.
+    """
+    labels = []
+    for row in rows.to_dict("records"):
+        size = "" if row["model"] == "pca" else row.get("image_size", "")
+        size = settings.size_suffix(row["dataset"], row["model"], size).strip("_") if size else ""
+        labels.append(", ".join(filter(None, (settings.curve_title(row["model"], row.get("recipe", "paper")), size))))
     return rows.assign(curve=pd.Series(labels, index=rows.index, dtype="object"))
 
 
-def figure5(rows: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
-    """Panels (a) test L1 and (b) trainable parameters against the bottleneck, for one data set.
+def base(curve: str) -> str:
+    """A curve's label without an image size; curves that differ in size alone share a colour.
 
-    Args:
-        rows: rows of `results.gather`, of one data set and one preset. Lines are means over seeds, bands reach from
-            the smallest to the largest seed. Rows of the model `pca` make the dashed reference line.
-        paper: the paper's digitised points (columns model, bottleneck, test_l1), drawn thin; None for none.
-
-    Raises:
-        FigureError: no rows, several data sets, or quick and full rows together.
+    Example:
+        >>> base("classic, late decay, 156x128")
+        'classic, late decay'
     """
-    dataset, preset = one_of(rows, "dataset"), one_of(rows, "preset")
-    rows = with_curves(rows)
-    trained = rows[rows["model"] != "pca"].sort_values("recipe", key=lambda name: name != "paper", kind="stable")
-    if trained.empty:
-        raise FigureError("there is no row of a trained model to draw")
-    curves = [curve for curve in CURVES if curve in set(trained["curve"])]
-    colours = colours_of(curves)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1))
-    style = {"hue": "curve", "hue_order": curves, "palette": colours, "marker": "o", "markeredgewidth": 0}
-    sns.lineplot(trained, x="bottleneck", y="test_l1", errorbar=("pi", 100), ax=left, legend=True, **style)
-    one_a_model = trained[~trained[["model", "bottleneck"]].duplicated()]  # a recipe has no parameters of its own
-    sns.lineplot(one_a_model, x="bottleneck", y="n_params", errorbar=None, ax=right, legend=False, **style)
-    draw_pca(left, rows[rows["model"] == "pca"])
-    if paper is not None:
-        draw_paper(left, with_curves(paper), colours)
-    left.set_title(f"(a) {settings.DATASETS[dataset].title}: reconstruction" + mark(preset))
-    right.set_title("(b) trainable parameters")
-    left.set(xlabel="bottleneck $k$", ylabel="test L1 per pixel", ylim=(0, None))
-    right.set(xlabel="bottleneck $k$", ylabel="parameters (millions)", xlim=left.get_xlim())
-    right.set_ylim(0, 1.08 * trained["n_params"].max())
-    for axes in (left, right):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    right.yaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g}")
-    left.legend(title=None)
-    figure.get_layout_engine().set(wspace=0.06)
-    return figure
+    return re.sub(r", \d+x\d+$", "", curve)
+
+
+def drawn(rows: pd.DataFrame) -> list[str]:
+    """The curves that a figure draws of these rows, in the order of the legend: those of `CURVES`."""
+    found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
+    return sorted(found, key=lambda curve: (CURVES.index(base(curve)), curve))
+
+
+def colour_of(curve: str) -> str:
+    """The colour of a curve, by its place among all curves: the same in every figure."""
+    cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    return cycle[CURVES.index(base(curve)) % len(cycle)]
+
+
+def face_of(curve: str, dataset: str) -> str:
+    """The colour inside a curve's markers: white for images of another size than the data set's own."""
+    own = curve == base(curve) or settings.DATASETS[dataset].shape is None
+    return colour_of(curve) if own else "white"
 
 
 def one_of(rows: pd.DataFrame, column: str) -> str:
@@ -92,63 +100,346 @@ def mark(preset: str) -> str:
     return "" if preset == "full" else f" [{preset}: not a result]"
 
 
-def colours_of(curves: list[str]) -> dict[str, str]:
-    """The colour of each curve, by its place among all curves."""
-    cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-    return {curve: cycle[CURVES.index(curve) % len(cycle)] for curve in curves}
+# ---- figure 5 --------------------------------------------------------------------------------------------------
 
 
-def draw_pca(axes: Axes, rows: pd.DataFrame) -> None:
-    """PCA's reconstruction as a thin dashed line."""
-    rows = rows.sort_values("bottleneck")
-    if len(rows):
-        axes.plot(rows["bottleneck"], rows["test_l1"], "--", color="0.35", linewidth=0.9, label=PCA)
+def figure5(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool = False) -> Figure:
+    """Panels (a) test L1 and (b) trainable parameters against the bottleneck, for one data set.
+
+    Args:
+        rows: of `results.gather` or `results.published`, of one data set and one preset. Lines are means over seeds,
+            with a gap where a bottleneck of the data set's own has no run; bands reach from the smallest to the largest
+            seed. Rows of the model `pca` make the dashed reference line.
+        printed: the paper's points (`results.read_printed`), drawn thin and grey; None for none.
+        log: a logarithmic axis of bottlenecks.
+
+    Raises:
+        FigureError: no rows, several data sets, or quick and full rows together.
+    """
+    dataset = one_of(rows, "dataset")
+    if not drawn(rows[rows["model"] != "pca"]):
+        raise FigureError("there is no row of a trained model to draw")
+    return _panels([dataset], rows, printed, log)
 
 
-def draw_paper(axes: Axes, points: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """The paper's printed curves, thin, each in the colour of ours."""
-    label = "printed in the paper"
-    for curve, colour in colours.items():
-        points_of = points[points["curve"] == curve].sort_values("bottleneck")
-        if len(points_of):
-            axes.plot(points_of["bottleneck"], points_of["test_l1"], color=colour, linewidth=0.7, alpha=0.8)
-            label = axes.plot([], [], color="0.4", linewidth=0.7, label=label) and "_nolegend_"
+def sheet(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool = False) -> Figure:
+    """The whole of figure 5: a row of two panels for each data set of the paper, whatever runs are there.
+
+    Args: as for `figure5`, with rows of any data sets, or none at all.
+
+    Raises:
+        FigureError: quick and full rows together.
+    """
+    return _panels(sheet_of(rows), rows, printed, log)
 
 
-def figure6(reconstructions: Mapping[str, Mapping[str, np.ndarray]], title: str = "", count: int = 6) -> Figure:
+def sheet_of(rows: pd.DataFrame) -> list[str]:
+    """The data sets of the whole figure; LFW takes CelebA's place where there are runs of it and none of CelebA."""
+    there = set(rows[rows["model"] != "pca"]["dataset"])
+    faces = "lfw" if "lfw" in there and "celeba" not in there else "celeba"
+    return [name for name in (faces if name == "celeba" else name for name in SHEET) if name in settings.DATASETS]
+
+
+def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame | None, log: bool) -> Figure:
+    """A row of two panels for each data set, and the caption below."""
+    preset = one_of(rows, "preset") if len(rows) else "full"
+    text = "\n".join(textwrap.fill(line, 150) for line in caption(rows, printed, datasets))
+    size = (7.6, 2.75 * len(datasets) + 0.15 * (text.count("\n") + 1) + 0.1)
+    figure, grid = plt.subplots(len(datasets), 2, figsize=size, width_ratios=(1.35, 1), squeeze=False)
+    letters = iter("abcdefgh")
+    for dataset, (left, right) in zip(datasets, grid, strict=True):
+        mine = with_curves(rows[rows["dataset"] == dataset])
+        theirs = None if printed is None else printed[printed["dataset"] == dataset]
+        title = settings.DATASETS[dataset].title
+        draw_losses(left, dataset, mine, theirs)
+        left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
+        draw_parameters(right, dataset, mine)
+        right.set(title=f"({next(letters)}) {title}: trainable parameters", ylabel="millions")
+        for axes in (left, right):
+            axes.set_xlabel("bottleneck $k$")
+            set_bottlenecks(axes, all_bottlenecks(dataset, mine), log)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
+    return figure
+
+
+def all_bottlenecks(dataset: str, rows: pd.DataFrame) -> list[int]:
+    """The data set's own bottlenecks and those of the rows, sorted."""
+    return sorted({*settings.DATASETS[dataset].bottlenecks, *map(int, rows["bottleneck"])})
+
+
+def over_seeds(rows: pd.DataFrame, bottlenecks: Iterable[int]) -> pd.DataFrame:
+    """Mean, min and max of the test L1 at each bottleneck, NaN where there is no row."""
+    return rows.groupby("bottleneck")["test_l1"].agg(["mean", "min", "max"]).reindex(list(bottlenecks))
+
+
+def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFrame | None) -> None:
+    """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates."""
+    sizes = all_bottlenecks(dataset, rows)
+    largest = settings.DATASETS[dataset].bottlenecks[-1]
+    handles: dict[str, list[Line2D]] = {}
+    for curve in drawn(rows[rows["model"] != "pca"]):
+        points, colour = over_seeds(rows[rows["curve"] == curve], sizes), colour_of(curve)
+        axes.fill_between(sizes, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
+        axes.vlines(sizes, points["min"], points["max"], color=colour, linewidth=0.8)
+        handles[curve] = axes.plot(sizes, points["mean"], "o-", color=colour, markerfacecolor=face_of(curve, dataset))
+        draw_ring(axes, points["mean"], largest, colour)
+    for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
+        points = over_seeds(printed[printed["model"] == model], sizes)["mean"].dropna()
+        dashes, marker = PAPER_LINES[model]
+        style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
+        line = axes.plot(points.index, points, markerfacecolor="white", zorder=2.5, **style)
+        handles.setdefault(settings.MODEL_TITLES[model], []).extend(line)
+        draw_ring(axes, points, largest, PAPER)
+    pca = rows[rows["model"] == "pca"]
+    if len(pca):
+        points = over_seeds(pca, sizes)["mean"]
+        handles[PCA] = axes.plot(sizes, points, "--o", color="0.15", linewidth=0.9, markersize=2)
+    axes.set_ylim(0, None)
+    legend(axes, handles, both=printed is not None and len(printed) > 0)
+
+
+def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str) -> None:
+    """A ring around the point where a curve saturates, if it reaches the largest bottleneck and saturates before it."""
+    losses = losses.dropna()
+    if largest not in losses.index:
+        return
+    place = saturation({k: loss for k, loss in losses.items() if k <= largest})
+    if place < largest:
+        axes.plot(place, losses[place], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, gid="ring")
+
+
+def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool) -> None:
+    """One entry a curve: our line, and the paper's beside it."""
+    names = sorted(handles, key=lambda name: (name == PCA, CURVES.index(base(name)) if name != PCA else 0))
+    lines = [tuple(handles[name]) for name in names]
+    box = axes.legend(
+        lines, names, title="ours in colour, the paper's in grey" if both else None, title_fontsize=7, fontsize=7,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=4.2 if both else 2.4, loc="best",
+        labelspacing=0.35, borderaxespad=0.1, alignment="left",
+    )  # fmt: skip
+    box.set_zorder(1.5)  # below the curves: a point that lies there is seen
+
+
+def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame) -> None:
+    """Trainable parameters of every model of a data set against the bottleneck, counted from the models themselves.
+
+    A recipe has no parameters of its own: one line a model. The INN's line is broad, for where another covers it.
+    """
+    sizes = all_bottlenecks(dataset, rows)
+    ends = []
+    for model, image_size in networks(dataset, rows):
+        (curve,) = with_curves(pd.DataFrame([{"dataset": dataset, "model": model, "image_size": image_size}]))["curve"]
+        counts = [models.count_parameters(model, dataset, k, image_size) / 1e6 for k in sizes]
+        broad = settings.family(model) == "inn"
+        face = face_of(curve, dataset)
+        style = dict(linewidth=3.2, markersize=0) if broad else dict(linewidth=1.2, markersize=3, markerfacecolor=face)
+        axes.plot(sizes, counts, "o-", color=colour_of(curve), **style)
+        span = dict.fromkeys(f"{count:.3g}" for count in (counts[0], counts[-1]))
+        ends.append((counts[-1], f"{curve}\n{' to '.join(span)}", colour_of(curve)))
+    top = 1.08 * max(count for count, *_ in ends)
+    axes.set_ylim(0, top)
+    heights = spread([count / top for count, *_ in ends], gap=0.135)
+    for height, (_, text, colour) in zip(heights, ends, strict=True):
+        axes.text(1.02, height, text, color=colour, transform=axes.transAxes, fontsize=7, va="center", linespacing=0.95)
+
+
+def networks(dataset: str, rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """(model, image size) of a data set: its models at their own size ("") and, where rows have another, at that."""
+    known = settings.DATASETS[dataset]
+    found = {(model, "") for model in known.models} if known.shape else set()
+    for row in rows[rows["model"].isin(known.models)].to_dict("records"):
+        size = settings.size_suffix(dataset, row["model"], row.get("image_size", "")).strip("_")
+        found.add((row["model"], size))
+    return sorted(found, key=lambda network: (known.models.index(network[0]), network[1]))
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Heights of labels near their places, at least `gap` apart and within 0 to 1 where they have room.
+
+    Example:
+        >>> spread([0.5, 0.1, 0.5], gap=0.25)
+        [0.5, 0.1, 0.75]
+    """
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    heights = list(places)
+    for before, i in pairwise(order):
+        heights[i] = max(heights[i], heights[before] + gap)
+    limit = 1.0
+    for i in reversed(order):
+        heights[i] = min(heights[i], limit)
+        limit = heights[i] - gap
+    return heights
+
+
+def set_bottlenecks(axes: Axes, bottlenecks: Sequence[int], log: bool) -> None:
+    """A tick at every bottleneck, a number where there is room, and the same limits for every panel of a data set."""
+    low, high = bottlenecks[0], bottlenecks[-1]
+    if log:
+        axes.set_xscale("log")
+        margin = (high / low) ** 0.04
+        axes.set_xlim(low / margin, high * margin)
+    else:
+        margin = 0.04 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
+    numbers = readable(bottlenecks, log)
+    axes.xaxis.set_major_locator(FixedLocator(numbers))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_locator(FixedLocator([k for k in bottlenecks if k not in numbers]))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def readable(bottlenecks: Sequence[int], log: bool, digit: float = 0.03) -> list[int]:
+    """The bottlenecks whose numbers fit on an axis, from the largest down.
+
+    Args:
+        bottlenecks: 1 or more.
+        log: whether the axis is logarithmic.
+        digit: the width of a digit, and the least room between two numbers, as a share of the axis.
+
+    Example:
+        >>> readable((2, 4, 8, 16, 32), log=False), readable((1, 2, 3, 4, 6, 8, 12), log=True)
+        ([2, 4, 8, 16, 32], [1, 2, 3, 4, 6, 8, 12])
+    """
+    place = np.log if log else float
+    length = place(max(bottlenecks)) - place(min(bottlenecks)) or 1.0
+    kept: list[int] = []
+    for k in sorted(bottlenecks, reverse=True):
+        room = digit * (1 + (len(str(k)) + len(str(kept[-1]))) / 2) if kept else 0
+        if not kept or (place(kept[-1]) - place(k)) / length >= room:
+            kept.append(k)
+    return kept[::-1]
+
+
+# ---- caption ---------------------------------------------------------------------------------------------------
+
+
+def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence[str]) -> list[str]:
+    """What figure 5 does not show by itself: a paragraph on how to read it, and one a data set on its runs.
+
+    Each data set's paragraph counts the runs that are there and missing, of its own bottlenecks, curves and seeds, and
+    says where runs that are drawn as one curve, or side by side, were not made alike.
+    """
+    reading = ["Lines are means over seeds, bands reach from the smallest to the largest seed."]
+    theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
+    if len(theirs):
+        reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
+    within = f"within {SATURATION_TOLERANCE:.0%} of the loss at the largest"
+    reading.append(f"Ring: the smallest bottleneck {within}; none where that is the largest.")
+    reading.append("Parameters are counted from the networks, run or not.")
+    return [" ".join(reading), *(" ".join(_of_runs(dataset, rows)) for dataset in datasets)]
+
+
+def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
+    known = settings.DATASETS[dataset]
+    mine = rows[(rows["dataset"] == dataset) & (rows["model"] != "pca")]
+    mine = with_curves(mine[mine["model"].isin(settings.MODEL_TITLES)])
+    curves = [(m, r) for m in known.models for r in known.recipes if r in settings.recipes_of(dataset, m)]
+    wanted = {(*curve, k, seed) for curve, k, seed in product(curves, known.bottlenecks, known.seeds)}
+    own = (mine["curve"] == mine["curve"].map(base)) | (known.shape is None)
+    there = set(mine[own][["model", "recipe", "bottleneck", "seed"]].itertuples(index=False, name=None))
+    beside = len(there - wanted) + int((~own).sum())
+    size = f"{len(curves)} curves x {len(known.bottlenecks)} bottlenecks x {len(known.seeds)} seed"
+    said = [
+        f"{known.title}: {len(wanted & there)} of {len(wanted)} runs there, {len(wanted - there)} missing "
+        f"({size}{'s' if len(known.seeds) > 1 else ''})" + (f", {beside} beside" if beside else "")
+        + "."
+    ]  # fmt: skip
+    if dataset == "lfw":
+        said.append("LFW stands in CelebA's place; the paper has no curve of it.")
+    hidden = sorted(set(mine["curve"]) - set(drawn(mine)))
+    said += [f"Not drawn: {', '.join(hidden)}."] if hidden else []
+    mine = mine[~mine["curve"].isin(hidden)]
+    for column, what in (("image_size", "Sizes of the images"), ("precision", "Precision of training")):
+        values = (
+            {curve: sorted(part[column].unique()) for curve, part in mine.groupby("curve")} if column in mine else {}
+        )
+        if len({value for each in values.values() for value in each}) > 1:
+            plain = [curve for curve in drawn(mine) if values[curve] != [curve.split(", ")[-1]]]  # its label says it
+            each = [f"{curve} {' and '.join(values[curve])}" for curve in plain]
+            said.append(f"{what}: {', '.join(each)}.")
+    for curve in drawn(mine) if "commit" in mine else ():
+        commits = sorted(mine[mine["curve"] == curve]["commit"].unique())
+        if len(commits) > 1:
+            said.append(f"{curve} is of {len(commits)} commits: {', '.join(name[:7] for name in commits)}.")
+    return said
+
+
+# ---- figure 6 --------------------------------------------------------------------------------------------------
+
+
+def figure6(
+    reconstructions: Mapping[str, Mapping[str, np.ndarray]], title: str = "", count: int = 6, across: int = 2
+) -> Figure:
     """Input, reconstruction and difference, a block a curve, the same test images in each.
 
     Args:
-        reconstructions: block title -> {`x`, `x_hat`}, each (n, C, H, W), x in [0, 1].
-        title: above the whole figure.
+        reconstructions: block title -> {`x`, `x_hat`}, each (n, C, H, W), x in [0, 1]. Blocks may differ in H and W.
+        title: above the whole figure; how the difference is drawn is said below it.
         count: how many images a block shows.
+        across: blocks beside each other.
 
     Raises:
-        FigureError: no block, or blocks of different images.
+        FigureError: no block, or blocks of one size with different images.
     """
     blocks = list(reconstructions.items())
     if not blocks:
         raise FigureError("there is no run to show reconstructions of")
-    first = blocks[0][1]["x"]
-    for name, block in blocks[1:]:
-        if not np.array_equal(block["x"], first):
-            raise FigureError(f"{name} and {blocks[0][0]} were recorded on different images")
-    count = min(count, len(first))
-    _, _, height, width = first.shape
-    panel = (7.6 - 0.9) / len(blocks)
-    size = (7.6, 3 * (panel * height / (count * width) + 0.04) + 0.5)
-    figure, grid = plt.subplots(3, len(blocks), figsize=size, squeeze=False)
-    for column, (name, block) in enumerate(blocks):
-        x, x_hat = block["x"][:count], block["x_hat"][:count]
-        for axes, images in zip(grid[:, column], (x, x_hat, (x - x_hat + 1) / 2), strict=True):
-            axes.imshow(strip(images), vmin=0, vmax=1, aspect="equal")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-            axes.grid(False)
-        grid[0, column].set_title(name)
-    for axes, name in zip(grid[:, 0], ("input", "reconstruction", "difference"), strict=True):
+    first: dict[tuple[int, ...], tuple[str, np.ndarray]] = {}
+    for name, block in blocks:
+        other, x = first.setdefault(block["x"].shape[1:], (name, block["x"]))
+        if len(x) != len(block["x"]) or np.abs(x - block["x"]).max() > 1 / 255:
+            raise FigureError(f"{name} and {other} were recorded on different images")
+    across, largest = min(across, len(blocks)), largest_difference(reconstructions.values(), count)
+    bands = -(-len(blocks) // across)
+    _, channels, height, width = blocks[0][1]["x"].shape
+    count = min(count, len(blocks[0][1]["x"]))
+    strips = (7.6 - 1.0) / across * height / (count * width)
+    figure, grid = plt.subplots(3 * bands, across, figsize=(7.6, bands * (3 * strips + 0.5) + 0.5), squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.grid(False)
+    for i, (name, block) in enumerate(blocks):
+        row, column = 3 * (i // across), i % across
+        draw_block(grid[row : row + 3, column], block["x"][:count], block["x_hat"][:count], largest)
+        grid[row, column].set_title(name)
+    for axes, name in zip(grid[:, 0], ("input", "reconstruction", "difference") * bands, strict=True):
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    figure.get_layout_engine().set(wspace=0.04, hspace=0.02)
+    figure.get_layout_engine().set(wspace=0.03, hspace=0.02)
     if title:
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    figure.supxlabel(difference_told(channels, largest), x=0.01, ha="left", fontsize=7)
     return figure
+
+
+def draw_block(column: Sequence[Axes], x: np.ndarray, x_hat: np.ndarray, largest: float) -> None:
+    """Three strips of images (n, C, H, W): x, x_hat and x - x_hat, whose full colour stands for `largest`."""
+    difference = (x - x_hat) / largest
+    for axes, images in zip(column, (x, x_hat), strict=False):
+        axes.imshow(strip(images), vmin=0, vmax=1)
+    if x.shape[1] > 1:
+        column[2].imshow(strip((difference + 1) / 2))
+        return
+    picture = strip((difference + 1) / 2)
+    gaps = strip(np.zeros_like(x)) > 0  # white between images, and no colour of the map
+    column[2].imshow(np.ma.masked_where(gaps, 2 * picture - 1), cmap="RdBu_r", vmin=-1, vmax=1)
+
+
+def largest_difference(blocks: Iterable[Mapping[str, np.ndarray]], count: int) -> float:
+    """What the full colour of a difference stands for: 99.5 % of all pixels of all blocks lie within it, 0.05 to 1."""
+    sizes = np.concatenate([np.abs(block["x"][:count] - block["x_hat"][:count]).ravel() for block in blocks])
+    return float(np.clip(np.ceil(20 * np.quantile(sizes, 0.995) - 1e-6) / 20, 0.05, 1))
+
+
+def difference_told(channels: int, largest: float) -> str:
+    """How the difference is drawn, in words."""
+    if channels == 1:
+        return (
+            rf"Difference $x - \hat x$: red where the reconstruction is too dark, blue where it is too bright, "
+            f"full colour at {largest:.2f} and beyond."
+        )
+    return (
+        rf"Difference $x - \hat x$, {1 / largest:.3g} times enlarged: grey where the reconstruction is right, "
+        f"full colour where it is off by {largest:.2f} or more."
+    )

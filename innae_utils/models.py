@@ -1,6 +1,7 @@
 """A name -> a network."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -42,6 +43,20 @@ def build(model: str, dataset: str, bottleneck: int, seed: int | None = None, im
 def n_params(model: nn.Module) -> int:
     """The number of trainable parameters; FrEIA's frozen Haar kernels do not count."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+@cache
+def count_parameters(model: str, dataset: str, bottleneck: int, image_size: str = "") -> int:
+    """The number of trainable parameters of a model that is not built for it: no memory is taken, no number drawn.
+
+    Args: as for `build`.
+
+    Example:
+        >>> count_parameters("classic", "celeba", 4096)
+        223388419
+    """
+    with torch.device("meta"):  # tensors with shapes and no values
+        return n_params(build(model, dataset, bottleneck, image_size=image_size))
 
 
 def load(folder: str | os.PathLike) -> nn.Module:

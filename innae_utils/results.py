@@ -18,7 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from innae_utils.settings import PROJECT, QUICK, ParameterError, Run, find_recipe, size_of, size_suffix, spec_of
+from innae_utils.settings import (
+    DATASETS,
+    MODEL_TITLES,
+    PROJECT,
+    QUICK,
+    ParameterError,
+    Run,
+    curve_title,
+    find_recipe,
+    size_of,
+    size_suffix,
+    spec_of,
+)
 
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
@@ -195,10 +207,14 @@ def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:
     """`x` and `x_hat` (n, C, H, W) that the run of a row has recorded, from the data set's folder of runs."""
     import numpy as np
 
-    model = row["model"] + size_suffix(row["dataset"], row["model"], row["image_size"])
-    folder = Path(root) / model / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
+    folder = Path(root) / _sized(row) / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
     with np.load(folder / "reconstructions.npz") as stored:
         return dict(stored)
+
+
+def _sized(row) -> str:
+    """A model's name, with the size of its images where the data set has several: what its folder is called."""
+    return row["model"] + size_suffix(row["dataset"], row["model"], row["image_size"])
 
 
 def preview(samples: Mapping[str, Any], width: int = 640):
@@ -258,7 +274,8 @@ def saturation(losses: Mapping[int, float], tolerance: float = SATURATION_TOLERA
 
 # ---- published rows --------------------------------------------------------------------------------------------
 
-KEY = ["dataset", "model", "recipe", "bottleneck", "seed"]
+KEY = ["dataset", "model", "recipe", "bottleneck", "seed", "image_size"]
+PUBLISHED = PROJECT / "results"
 
 
 def publish(rows, path: str | os.PathLike):
@@ -274,7 +291,7 @@ def publish(rows, path: str | os.PathLike):
     import pandas as pd
 
     for row in rows.to_dict("records"):
-        name = " ".join(str(row[column]) for column in KEY)
+        name = " ".join(str(row[column]) for column in KEY[:5])
         if row["preset"] != "full":
             raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
         if row["commit"] == "unknown" or row["commit"].endswith("-dirty"):
@@ -284,26 +301,165 @@ def publish(rows, path: str | os.PathLike):
     path = Path(path)
     known = [pd.read_csv(path)] if path.exists() else []
     table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         table.to_csv(part, index=False)
     return table
 
 
-def against_paper(rows, printed):
-    """Ours beside the paper's printed curve, where both are there: one row a curve and bottleneck.
+def publish_samples(rows, root: str | os.PathLike, folder: str | os.PathLike = PUBLISHED) -> list[Path]:
+    """Copy what figure 6 needs of published runs: for each row ten images and their reconstructions, as uint8.
 
     Args:
-        rows: of `gather` or a published CSV.
-        printed: results/paper_figure5.csv.
+        rows: published rows; PCA has no reconstructions and is passed over.
+        root: the data set's folder of runs that they come from.
+        folder: where published rows lie; the files go to `reconstructions/<dataset>/` in it.
 
     Returns:
-        model, bottleneck, seeds, ours (mean test L1 over seeds), smallest, largest, paper, difference.
+        The files written. What lies outside [0, 1] is cut off: no picture shows it. Each file tells when its run
+        finished, so that it is never shown beside the row of another.
+
+    Raises:
+        ResultError: a run's reconstructions are not there; the message names the file.
     """
-    mine = rows[rows["recipe"] == "paper"].groupby(["dataset", "model", "bottleneck"])["test_l1"]
-    mine = mine.agg(seeds="size", ours="mean", smallest="min", largest="max").reset_index()
-    both = mine.merge(printed[["dataset", "model", "bottleneck", "test_l1"]], on=["dataset", "model", "bottleneck"])
-    both = both.rename(columns={"test_l1": "paper"})
-    return both.assign(difference=both["ours"] - both["paper"])
+    import numpy as np
+
+    written = []
+    for row in rows[rows["model"] != "pca"].to_dict("records"):
+        try:
+            samples = read_samples(row, root)
+        except OSError as error:
+            raise ResultError(f"the run's reconstructions are missing ({error}); copy them or run again") from error
+        path = samples_path(row, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stored = {name: np.rint(np.clip(samples[name], 0, 1) * 255).astype(np.uint8) for name in ("x", "x_hat")}
+        with replacing(path) as part:
+            np.savez_compressed(part, **stored, finished_at=row["finished_at"])
+        written.append(path)
+    return written
+
+
+def samples_path(row, folder: str | os.PathLike = PUBLISHED) -> Path:
+    """Where a published row's reconstructions lie."""
+    name = f"{_sized(row)}_{row['recipe']}_k{row['bottleneck']:04d}_seed{row['seed']}.npz"
+    return Path(folder) / "reconstructions" / row["dataset"] / name
+
+
+def published_samples(row, folder: str | os.PathLike = PUBLISHED) -> dict[str, Any]:
+    """`x` and `x_hat` (n, C, H, W) in [0, 1] of a published row.
+
+    Raises ResultError if there are none, or if they are of another run than the row.
+    """
+    import numpy as np
+
+    path = samples_path(row, folder)
+    try:
+        with np.load(path) as stored:
+            if str(stored["finished_at"]) != row["finished_at"]:
+                raise ResultError(f"{path} is of another run than the published row; publish both together")
+            return {name: stored[name] / np.float32(255) for name in ("x", "x_hat")}
+    except (OSError, KeyError, ValueError) as error:
+        raise ResultError(f"{path} holds no reconstructions ({error})") from error
+
+
+def published(folder: str | os.PathLike = PUBLISHED):
+    """All published rows, of every data set. Raises ResultError if a table has other columns than a row."""
+    import pandas as pd
+
+    tables = [pd.DataFrame(columns=list(ROW))]
+    for path in (Path(folder) / f"{dataset}.csv" for dataset in DATASETS):
+        if path.exists():
+            tables.append(pd.read_csv(path))
+            if list(tables[-1].columns) != list(ROW):
+                raise ResultError(f"{path} is no table of rows; its columns should be {', '.join(ROW)}")
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def read_printed(folder: str | os.PathLike = PUBLISHED):
+    """The paper's printed curves, read off: panel, dataset, model, bottleneck, test_l1, read_error."""
+    import pandas as pd
+
+    return pd.read_csv(Path(folder) / "paper_figure5.csv", comment="#")
+
+
+# ---- ours beside the paper's -----------------------------------------------------------------------------------
+
+
+def table(rows, printed):
+    """Ours beside the paper's printed curves: one row for every point that either has.
+
+    Args:
+        rows: of `gather` or `published`; PCA, which is no trained model, is passed over.
+        printed: of `read_printed`.
+
+    Returns:
+        dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
+        L1 over seeds), smallest, largest, paper, read_error, difference (ours - paper); NaN where there is none.
+    """
+    import pandas as pd
+
+    key = ["dataset", "model", "image_size", "recipe", "bottleneck"]
+    mine = rows[rows["model"] != "pca"]
+    sizes = [_sized(row).removeprefix(row["model"]).strip("_") for row in mine.to_dict("records")]
+    mine = mine.assign(image_size=pd.Series(sizes, index=mine.index, dtype=object))
+    mine = mine.groupby(key)["test_l1"].agg(seeds="size", ours="mean", smallest="min", largest="max").reset_index()
+    theirs = printed.rename(columns={"test_l1": "paper"}).assign(recipe="paper", image_size="")
+    both = mine.merge(theirs[[*key, "paper", "read_error"]], on=key, how="outer")
+    both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
+    return both.sort_values(key, key=_rank, ignore_index=True)
+
+
+def _rank(column):
+    """Data sets and models in the order of the settings (a data set that has none there last), the rest as it is."""
+    order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES)}.get(column.name)
+    return column if order is None else column.map(lambda name: order.index(name) if name in order else len(order))
+
+
+def to_markdown(table) -> str:
+    """A table of `table` as Markdown.
+
+    Example:
+        >>> import pandas as pd
+        >>> one = dict(dataset="mnist", model="inn", image_size="", recipe="paper", bottleneck=4, seeds=0)
+        >>> one |= dict(ours=float("nan"), paper=0.0619, read_error=0.0004, difference=float("nan"))
+        >>> print(to_markdown(pd.DataFrame([one])).splitlines()[-1])
+        | mnist | INN | 4 | 0 | not run | 0.0619 ± 0.0004 |  |
+    """
+    lines = [
+        "| data set | curve | k | seeds | ours: test L1 (smallest to largest) | paper (reading error) | difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in table.to_dict("records"):
+        ours = paper = difference = ""
+        if one["seeds"]:
+            ours = f"{one['ours']:.4f}"
+            ours += f" ({one['smallest']:.4f} to {one['largest']:.4f})" if one["seeds"] > 1 else ""
+        if one["paper"] == one["paper"]:
+            paper = f"{one['paper']:.4f} ± {one['read_error']:.4f}"
+        if ours and paper:
+            difference = f"{one['difference']:+.4f}"
+        curve = ", ".join(filter(None, (curve_title(one["model"], one["recipe"]), one["image_size"])))
+        cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or "not printed")
+        lines.append(f"| {' | '.join(map(str, cells))} | {difference} |")
+    return "\n".join(lines)
+
+
+def replace_block(text: str, name: str, content: str) -> str:
+    """A text with what lies between its comments `<!-- begin NAME -->` and `<!-- end NAME -->` replaced.
+
+    Raises ResultError unless both comments are there, once each.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ResultError(f"the text should have {begin.strip()} and {end} once each")
+    before, rest = text.split(begin)
+    return f"{before}{begin}{content}\n{end}{rest.split(end)[1]}"
+
+
+def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
+    """The README's table: the published points that the paper has too or could have, beside the paper's."""
+    both = table(published(folder), read_printed(folder))
+    return to_markdown(both[both["seeds"] > 0])
 
 
 # ---- what made a row -------------------------------------------------------------------------------------------

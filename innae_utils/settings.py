@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 PROJECT = Path(__file__).resolve().parent.parent
 PRESETS = ("full", "quick")
 PRECISIONS = ("auto", "fp32", "bf16")
+SOURCES = ("local", "published")  # of the rows that a figure is drawn from: runs/ or results/*.csv
 QUICK = {"epochs": 2, "train_images": 256, "test_images": 64}  # enough to walk through every line of code
 QUICK_LARGE = {"epochs": 2, "train_images": 32, "test_images": 10}  # images of more numbers than LARGE
 LARGE = 10_000
@@ -597,6 +598,20 @@ def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[st
             if recipe not in known
         ]
     return wrong
+
+
+def check_source(rows: Any, preset: Any) -> list[str]:
+    """What is wrong with where rows are to come from: an empty list or one sentence.
+
+    Example:
+        >>> check_source("published", "quick")
+        ["rows: 'published' rows are full ones; give preset full, or rows local"]
+    """
+    if rows not in SOURCES:
+        return [f"rows: {rows!r} is not known; allowed: {', '.join(SOURCES)}"]
+    if (rows, preset) == ("published", "quick"):
+        return ["rows: 'published' rows are full ones; give preset full, or rows local"]
+    return []
 
 
 def check_number(name: str, value: Any, low: int, high: int | None, why: str) -> list[str]:

@@ -1,9 +1,13 @@
+import itertools
+
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from test_models import PARAMETERS
 
-from innae_utils import figures
+from innae_utils import figures, results, settings
 from innae_utils.figures import FigureError
 
 
@@ -18,56 +22,170 @@ def _style():
 def table(**changes):
     records = [
         {"dataset": "digits", "model": m, "recipe": r, "bottleneck": k, "seed": s, "preset": "full",
-         "test_l1": 0.3 / k + 0.01 * s + (0.1 if m == "classic" else 0.0), "n_params": 1000 * k}
+         "test_l1": (0.2 if r == "late" else 0.3) / k + 0.01 * s + (0.1 if m == "classic" else 0.0)}
         for m, r in (("inn", "paper"), ("classic", "paper"), ("classic", "late"))
         for k in (2, 4, 8)
         for s in (0, 1)
     ]  # fmt: skip
     records += [
         {"dataset": "digits", "model": "pca", "recipe": "exact", "bottleneck": k, "seed": 0, "preset": "full",
-         "test_l1": 0.4 / k, "n_params": 64 * k}
+         "test_l1": 0.4 / k}
         for k in (8, 2, 4)
     ]  # fmt: skip
     return pd.DataFrame(records).assign(**changes)
 
 
-def lines(axes):
-    return {tuple(line.get_ydata()) for line in axes.get_lines() if len(line.get_ydata())}
+PRINTED = pd.DataFrame(
+    {"dataset": "mnist", "model": ["inn"] * 3 + ["classic"] * 3, "bottleneck": [4, 1, 64, 64, 1, 12],
+     "test_l1": [0.05, 0.08, 0.01, 0.03, 0.08, 0.0301], "read_error": 0.0004}
+)  # fmt: skip
 
 
-def has(axes, expected):
-    return any(len(line) == len(expected) and np.allclose(line, expected) for line in lines(axes))
+def line_of(axes, colour):
+    """x and y of the one line of a colour that is no ring."""
+    (found,) = [
+        line
+        for line in axes.get_lines()
+        if line.get_gid() != "ring" and matplotlib.colors.same_color(line.get_color(), colour)
+    ]
+    return np.asarray(found.get_xdata()), np.asarray(found.get_ydata(), dtype=float)
 
 
-def test_figure_5_draws_means_bands_parameters_and_pca():
-    left, right = figures.figure5(table()).axes
-    assert has(left, [0.3 / k + 0.005 for k in (2, 4, 8)])
-    assert has(left, [0.3 / k + 0.105 for k in (2, 4, 8)])
-    assert has(left, [0.4 / k for k in (2, 4, 8)])
-    assert has(right, [1000 * k for k in (2, 4, 8)])
-    assert len(left.collections) == 3
-    for band in left.collections:
-        heights = band.get_paths()[0].vertices[:, 1]
-        assert heights.max() - heights.min() > 0.1125  # 0.3/2 - 0.3/8, and the seeds' spread
-    labels = [text.get_text() for text in left.get_legend().get_texts()]
-    assert labels == ["INN", "classic", "classic, late decay", "PCA"]
+def rings(axes):
+    return sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines() if line.get_gid() == "ring")
 
 
-def test_figure_5_draws_the_papers_points_thin():
+def labels(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_figure_5_draws_means_bands_and_pca():
+    left, _ = figures.figure5(table()).axes
+    for curve, height, offset in (("INN", 0.3, 0.005), ("classic", 0.3, 0.105), ("classic, late decay", 0.2, 0.105)):
+        x, y = line_of(left, figures.colour_of(curve))
+        assert x.tolist() == [2, 4, 8, 16, 32]
+        assert np.allclose(y[:3], [height / k + offset for k in (2, 4, 8)])
+        assert np.isnan(y[3:]).all(), "no run, no line"
+    (pca,) = [line for line in left.get_lines() if line.get_linestyle() == "--"]
+    assert np.allclose(pca.get_ydata()[:3], [0.4 / k for k in (2, 4, 8)]) and pca.get_marker() == "o"
+    bands = [band for band in left.collections if isinstance(band, matplotlib.collections.PolyCollection)]
+    assert len(bands) == 3
+    heights = bands[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() - heights.min() == pytest.approx(0.3 / 2 - 0.3 / 8 + 0.01)
+    assert labels(left) == ["INN", "classic", "classic, late decay", "PCA"]
+
+
+def test_a_missing_bottleneck_in_the_middle_is_a_gap_and_a_single_point_has_a_marker():
+    rows = table()
+    left, _ = figures.figure5(rows[(rows["model"] == "inn") & (rows["bottleneck"] != 4)]).axes
+    _, y = line_of(left, figures.colour_of("INN"))
+    assert np.isnan(y).tolist() == [False, True, False, True, True]
+    (line,) = left.get_lines()
+    assert line.get_marker() == "o" and line.get_markersize() > 2
+
+
+def test_figure_5_draws_the_papers_points_thin_grey_and_told_apart():
     rows = table(dataset="mnist")
-    rows = rows[rows["recipe"] != "late"]
-    printed = pd.DataFrame({"model": ["inn"] * 2, "bottleneck": [4, 2], "test_l1": [0.05, 0.08]})
-    left = figures.figure5(rows, printed).axes[0]
-    assert has(left, [0.08, 0.05])
-    labels = [text.get_text() for text in left.get_legend().get_texts()]
-    assert labels == ["INN", "classic", "PCA", "printed in the paper"]
+    left = figures.figure5(rows[rows["recipe"] != "late"], PRINTED).axes[0]
+    grey = [line for line in left.get_lines() if line.get_color() == figures.PAPER and not line.get_gid()]
+    assert [line.get_xdata().tolist() for line in grey] == [[1, 4, 64], [1, 12, 64]]
+    assert np.allclose(grey[0].get_ydata(), [0.08, 0.05, 0.01])
+    assert {line.get_marker() for line in grey} == {"D", "s"}
+    assert max(line.get_linewidth() for line in grey) < min(
+        line.get_linewidth() for line in left.get_lines() if line.get_marker() == "o" and line.get_linestyle() == "-"
+    )
+    assert labels(left) == ["INN", "classic", "PCA"], "one entry a curve, ours and the paper's side by side"
+    assert rings(left) == [(12, 0.0301)], "the paper's classic: its INN is lowest at the largest, ours has no 64"
+
+
+def test_rings_lie_where_our_curves_saturate():
+    rows = pd.concat([table(), table().query("bottleneck == 8").assign(bottleneck=32)])
+    left, _ = figures.figure5(rows[rows["recipe"] == "paper"]).axes
+    assert np.allclose(rings(left), [(8, 0.3 / 8 + 0.005), (8, 0.3 / 8 + 0.105)])
+
+
+def test_parameters_are_counted_from_the_networks_run_or_not():
+    for dataset in ("digits", "mnist"):
+        rows = table(dataset=dataset)
+        rows = rows[(rows["recipe"] != "late")]
+        right = figures.figure5(rows).axes[1]
+        for model in settings.DATASETS[dataset].models:
+            x, y = line_of(right, figures.colour_of(settings.curve_title(model, "paper")))
+            fixed, each = PARAMETERS[dataset, model]
+            assert np.allclose(1e6 * y, [fixed + each * k for k in x])
+            assert set(settings.DATASETS[dataset].bottlenecks) <= set(x.tolist())
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_ticks_are_the_data_sets_bottlenecks(log):
+    for dataset, known in settings.DATASETS.items():
+        figure, axes = plt.subplots(figsize=(3, 2))
+        axes.plot([1, known.bottlenecks[-1]], [0, 1])
+        figures.set_bottlenecks(axes, known.bottlenecks, log)
+        both = [*axes.xaxis.get_majorticklocs(), *axes.xaxis.get_minorticklocs()]
+        assert sorted(both) == list(known.bottlenecks), dataset
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in axes.get_xticklabels() if text.get_text()]
+        assert len(boxes) > 2
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes)), f"numbers of {dataset} touch"
+
+
+def test_the_sheet_has_six_panels_with_no_run_at_all():
+    printed = results.read_printed()
+    figure = figures.sheet(table()[:0], printed)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title[:3] for title in titles] == ["(a)", "(b)", "(c)", "(d)", "(e)", "(f)"]
+    assert [title[4:].split(":")[0] for title in titles[::2]] == ["MNIST", "CIFAR-10", "CelebA"]
+    for axes, name in zip(figure.axes[::2], ("mnist", "cifar10", "celeba"), strict=True):
+        drawn = {tuple(line.get_ydata()) for line in axes.get_lines() if not line.get_gid()}
+        curves = printed[printed["dataset"] == name].sort_values("bottleneck").groupby("model")["test_l1"]
+        assert drawn == {tuple(points) for _, points in curves}
+    for left, right in zip(figure.axes[::2], figure.axes[1::2], strict=True):
+        assert left.get_xlim() == right.get_xlim()
+
+
+def test_lfw_takes_celebas_place_and_is_not_compared_with_celebas_curve():
+    faces = table(dataset="lfw", image_size="156x128")
+    faces = faces[faces["recipe"] == "paper"]
+    figure = figures.sheet(faces, results.read_printed())
+    assert figure.axes[4].get_title(loc="left") == "(e) LFW: reconstruction"
+    assert not [line for line in figure.axes[4].get_lines() if line.get_color() == figures.PAPER]
+    assert labels(figure.axes[4]) == ["INN", "classic, 156x128"]
+    written = [text.get_text().split("\n")[0] for text in figure.axes[5].texts]
+    assert written == ["INN", "classic", "classic, 156x128"]
+    assert figures.sheet_of(pd.concat([faces, faces.assign(dataset="celeba")]))[-1] == "celeba"
+
+
+def test_the_caption_counts_what_is_there_and_what_is_not():
+    (_, said) = figures.caption(table(), None, ["digits"])
+    assert said == "digits (8 x 8): 18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds)."
+    more = pd.concat([table(), table().query("bottleneck == 8").assign(bottleneck=5)])
+    (_, said) = figures.caption(more, None, ["digits"])
+    assert "18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds), 6 beside." in said
+    (_, nothing) = figures.caption(table()[:0], None, ["mnist"])
+    assert nothing == "MNIST: 0 of 60 runs there, 60 missing (5 curves x 12 bottlenecks x 1 seed)."
+
+
+def test_the_caption_says_what_was_not_made_alike():
+    rows = table(precision="fp32", commit="aaaaaaaaaa")
+    alike = figures.caption(rows, None, ["digits"])[1]
+    assert "recision" not in alike and "commit" not in alike
+    rows.loc[rows["model"] == "inn", "precision"] = "bf16"
+    rows.loc[(rows["recipe"] == "late") & (rows["seed"] == 1), "commit"] = "bbbbbbbbbb"
+    said = figures.caption(rows, None, ["digits"])[1]
+    assert "Precision of training: INN bf16, classic fp32, classic, late decay fp32." in said
+    assert "classic, late decay is of 2 commits: aaaaaaa, bbbbbbb." in said and "INN is of" not in said
+    faces = table(dataset="celeba", image_size="156x128").query("recipe == 'paper'")
+    faces.loc[faces["model"] == "classic", "image_size"] = "218x178"
+    assert "Sizes of the images: INN 156x128, classic 218x178." in figures.caption(faces, None, ["celeba"])[1]
 
 
 def test_quick_rows_are_marked_and_never_drawn_with_full_ones():
     assert "not a result" in figures.figure5(table(preset="quick")).axes[0].get_title(loc="left")
     mixed = pd.concat([table(), table(preset="quick")])
-    with pytest.raises(FigureError, match="one preset, and these rows have full, quick"):
-        figures.figure5(mixed)
+    for draw in (figures.figure5, figures.sheet):
+        with pytest.raises(FigureError, match="one preset, and these rows have full, quick"):
+            draw(mixed)
 
 
 def test_rows_of_two_data_sets_or_none_are_refused():
@@ -80,28 +198,53 @@ def test_rows_of_two_data_sets_or_none_are_refused():
         figures.figure5(only_pca[only_pca["model"] == "pca"])
 
 
-def test_a_curve_keeps_its_colour_when_others_are_missing():
-    whole, part = figures.colours_of(figures.CURVES), figures.colours_of(["classic, late decay"])
-    assert part["classic, late decay"] == whole["classic, late decay"]
-    assert len({*map(whole.get, figures.CURVES[:6])}) == 6
+def test_a_curves_colour_is_its_own_whatever_its_size():
+    assert len({figures.colour_of(curve) for curve in figures.CURVES[:6]}) == 6
+    assert figures.colour_of("classic, 156x128") == figures.colour_of("classic")
+    assert figures.face_of("classic, 156x128", "lfw") != figures.face_of("classic", "lfw")
 
 
-def test_figure_6_shows_the_difference_as_the_paper_does():
+def drawn_in(axes):
+    return axes.images[0].get_array()
+
+
+def test_figure_6_shows_input_reconstruction_and_signed_difference():
     rng = np.random.default_rng(0)
     x = rng.random((7, 1, 8, 8))
     blocks = {"INN": {"x": x, "x_hat": x}, "classic": {"x": x, "x_hat": np.zeros_like(x)}}
     figure = figures.figure6(blocks, count=6)
-    drawn = [axes.images[0].get_array() for axes in figure.axes]
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["INN", "classic"]
     image = np.s_[:, :8]
-    assert np.allclose(drawn[0][image], x[0, 0]) and np.allclose(drawn[2][image], x[0, 0])
-    assert np.allclose(drawn[4][image], 0.5), "grey where the reconstruction is right"
-    assert np.allclose(drawn[5][image], (x[0, 0] + 1) / 2)
-    assert drawn[0].shape == (8, 6 * 8 + 5)
+    pictures = [drawn_in(axes) for axes in figure.axes]
+    assert np.allclose(pictures[0][image], x[0, 0]) and np.allclose(pictures[2][image], x[0, 0])
+    assert np.allclose(pictures[4][image], 0), "no colour where the reconstruction is right"
+    assert np.allclose(pictures[5][image], x[0, 0]), "99.5 % of the differences lie within 1.00"
+    assert figure.axes[5].images[0].get_clim() == (-1, 1)
+    assert pictures[0].shape == (8, 6 * 8 + 5) and pictures[5].mask[:, 8].all(), "white between images"
+    assert "full colour at 1.00 and beyond" in figure.get_supxlabel()
 
 
-def test_figure_6_refuses_different_images_and_none():
-    x = np.zeros((3, 1, 8, 8))
+def test_figure_6_enlarges_the_difference_of_colour_images_and_says_so():
+    x = np.full((6, 3, 8, 8), 0.5)
+    x_hat = x.copy()
+    x_hat[:, 0] += 0.1
+    figure = figures.figure6({"INN": {"x": x, "x_hat": x_hat}})
+    pixel = drawn_in(figure.axes[2])[0, 0]
+    assert np.allclose(pixel, [0, 0.5, 0.5]), "red too bright by as much as the full colour stands for"
+    assert "10 times enlarged" in figure.get_supxlabel()
+
+
+def test_figure_6_wraps_its_blocks():
+    x = np.zeros((6, 1, 8, 8))
+    figure = figures.figure6({name: {"x": x, "x_hat": x} for name in "abcde"})
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")] == list("abcde")
+    assert sum(bool(axes.images) for axes in figure.axes) == 15
+
+
+def test_figure_6_takes_sizes_that_differ_and_refuses_different_images_and_none():
+    x = np.zeros((3, 3, 16, 8))
+    small = x[:, :, :8]
+    figures.figure6({"classic": {"x": x, "x_hat": x}, "INN": {"x": small, "x_hat": small}})
     with pytest.raises(FigureError, match="different images"):
         figures.figure6({"INN": {"x": x, "x_hat": x}, "classic": {"x": x + 1, "x_hat": x}})
     with pytest.raises(FigureError, match="no run"):

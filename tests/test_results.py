@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -165,27 +166,110 @@ def test_what_is_no_result_is_not_published(tmp_path, changes, said):
     assert not list(tmp_path.iterdir())
 
 
-def test_ours_beside_the_papers():
-    rows = pd.concat([published(dataset="mnist", seed=s, test_l1=l1) for s, l1 in ((0, 0.06), (1, 0.08))])
-    printed = pd.DataFrame(
-        {"dataset": "mnist", "model": "inn", "bottleneck": [4, 8], "test_l1": [0.05, 0.04]},
-    )
-    (one,) = results.against_paper(rows, printed).to_dict("records")
-    assert (one["bottleneck"], one["seeds"], one["smallest"], one["largest"], one["paper"]) == (4, 2, 0.06, 0.08, 0.05)
-    assert one["ours"] == pytest.approx(0.07) and one["difference"] == pytest.approx(0.02)
+def of_mnist(**changes):
+    return published(dataset="mnist", image_size="28x28", **changes)
+
+
+PRINTED = pd.DataFrame(
+    {"dataset": "mnist", "model": "inn", "bottleneck": [8, 4], "test_l1": [0.04, 0.05], "read_error": 0.0004}
+)
+
+
+def test_the_table_holds_every_point_of_ours_and_of_the_papers():
+    ours = [of_mnist(seed=0, test_l1=0.06), of_mnist(seed=1, test_l1=0.08), of_mnist(model="classic", recipe="late")]
+    ours += [of_mnist(model="pca", recipe="exact")]
+    made = results.table(pd.concat(ours), PRINTED)
+    assert made[["model", "recipe", "bottleneck", "seeds"]].values.tolist() == [
+        ["inn", "paper", 4, 2], ["inn", "paper", 8, 0], ["classic", "late", 4, 1],
+    ]  # fmt: skip
+    both, missing, alone = made.to_dict("records")
+    assert both["ours"] == pytest.approx(0.07) and both["difference"] == pytest.approx(0.02)
+    assert (both["smallest"], both["largest"], both["paper"], both["read_error"]) == (0.06, 0.08, 0.05, 0.0004)
+    assert math.isnan(missing["ours"]) and math.isnan(missing["difference"]) and missing["paper"] == 0.04
+    assert alone["ours"] == 0.11 and math.isnan(alone["paper"]) and math.isnan(alone["difference"])
+    assert results.to_markdown(made).splitlines()[2:] == [
+        "| mnist | INN | 4 | 2 | 0.0700 (0.0600 to 0.0800) | 0.0500 ± 0.0004 | +0.0200 |",
+        "| mnist | INN | 8 | 0 | not run | 0.0400 ± 0.0004 |  |",
+        "| mnist | classic, late decay | 4 | 1 | 0.1100 | not printed |  |",
+    ]
+
+
+def test_faces_of_another_size_than_the_papers_are_not_set_beside_its_points():
+    faces = [published(dataset="celeba", model="classic", image_size=size) for size in ("218x178", "156x128")]
+    printed = PRINTED.assign(dataset="celeba", model="classic")
+    made = results.table(pd.concat(faces), printed)
+    at_4 = made[made["bottleneck"] == 4].set_index("image_size")
+    assert at_4.loc["", "paper"] == 0.05 and math.isnan(at_4.loc["156x128", "paper"])
+    assert "| celeba | classic, 156x128 | 4 | 1 | 0.1100 | not printed |  |" in results.to_markdown(made)
+
+
+def test_a_table_without_any_row_of_ours_is_the_papers():
+    made = results.table(published()[:0], results.read_printed())
+    assert len(made) == len(results.read_printed()) and not made["seeds"].any()
+    assert results.to_markdown(made).count("not run") == len(made)
 
 
 def test_the_readmes_table_is_that_of_the_published_rows():
-    folder = settings.PROJECT / "results"
-    rows = pd.concat([pd.read_csv(path) for path in folder.glob("*.csv") if path.name != "paper_figure5.csv"])
-    table = results.against_paper(rows, pd.read_csv(folder / "paper_figure5.csv", comment="#"))
     readme = (settings.PROJECT / "README.md").read_text()
-    assert len(table)
-    for one in table.to_dict("records"):
-        assert (
-            f"| {one['dataset']} | {one['model']} | {one['bottleneck']} | {one['seeds']} | {one['ours']:.4f} "
-            f"({one['smallest']:.4f} to {one['largest']:.4f}) | {one['paper']:.4f} | {one['difference']:+.4f} |"
-        ) in readme
+    assert results.replace_block(readme, "table of published rows", results.readme_table()) == readme
+    table = results.readme_table().splitlines()
+    rows = results.published()
+    kinds = rows[rows["model"] != "pca"].groupby(["dataset", "model", "recipe", "bottleneck", "image_size"]).ngroups
+    assert len(table) == 2 + kinds and "not run" not in results.readme_table()
+
+
+def test_a_block_between_comments_is_replaced_and_nothing_else():
+    text = "a\n<!-- begin t -->\nold\n<!-- end t -->\nb\n"
+    assert results.replace_block(text, "t", "new") == "a\n<!-- begin t -->\nnew\n<!-- end t -->\nb\n"
+    for wrong in (text.replace("<!-- end t -->", ""), text + text):
+        with pytest.raises(ResultError, match="once each"):
+            results.replace_block(wrong, "t", "new")
+
+
+def test_published_rows_are_read_with_their_columns(tmp_path):
+    assert results.published(tmp_path).empty and list(results.published(tmp_path).columns) == list(results.ROW)
+    results.publish(published(), tmp_path / "digits.csv")
+    results.publish(of_mnist(epochs=10), tmp_path / "mnist.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    assert results.published(tmp_path)["dataset"].tolist() == ["digits", "mnist"]
+    (tmp_path / "mnist.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ResultError, match=r"mnist.csv is no table of rows"):
+        results.published(tmp_path)
+
+
+def samples_of(folder, x, x_hat):
+    folder.mkdir(parents=True)
+    np.savez_compressed(folder / "reconstructions.npz", x=x, x_hat=x_hat)
+
+
+def test_published_reconstructions_come_back_to_a_grey_level_and_belong_to_their_row(tmp_path):
+    rng = np.random.default_rng(0)
+    x, x_hat = rng.random((10, 1, 8, 8)).astype("float32"), rng.uniform(-0.2, 1.2, (10, 1, 8, 8)).astype("float32")
+    samples_of(tmp_path / "runs" / "inn" / "paper" / "k0004" / "seed0", x, x_hat)
+    rows = pd.concat([published(), published(model="pca", recipe="exact")])
+    (path,) = results.publish_samples(rows, tmp_path / "runs", tmp_path)
+    assert path == tmp_path / "reconstructions" / "digits" / "inn_paper_k0004_seed0.npz"
+    with np.load(path) as stored:
+        assert stored["x"].dtype == stored["x_hat"].dtype == np.uint8
+    found = results.published_samples(rows.iloc[0], tmp_path)
+    assert np.abs(found["x"] - x).max() <= 0.501 / 255 and found["x"].dtype == np.float32
+    assert np.abs(found["x_hat"] - x_hat.clip(0, 1)).max() <= 0.501 / 255
+    with pytest.raises(ResultError, match="of another run than the published row"):
+        results.published_samples({**rows.iloc[0], "finished_at": "2020-01-01T00:00:00+00:00"}, tmp_path)
+    with pytest.raises(ResultError, match="holds no reconstructions"):
+        results.published_samples({**rows.iloc[0], "seed": 7}, tmp_path)
+    with pytest.raises(ResultError, match="reconstructions are missing"):
+        results.publish_samples(published(seed=7), tmp_path / "runs", tmp_path)
+
+
+def test_faces_of_two_sizes_are_published_side_by_side(tmp_path):
+    faces = pd.concat(
+        [published(dataset="lfw", model="classic", epochs=10, image_size=s) for s in ("218x178", "156x128")]
+    )
+    results.publish(faces, tmp_path / "lfw.csv")
+    assert len(results.published(tmp_path)) == 2
+    names = {results.samples_path(row, tmp_path).name for row in faces.to_dict("records")}
+    assert names == {"classic_paper_k0004_seed0.npz", "classic_156x128_paper_k0004_seed0.npz"}
 
 
 def test_saturation_of_the_papers_own_curves():
