@@ -1,28 +1,30 @@
 # Each target makes the environment it needs first: .venv, from pyproject.toml and constraints.txt.
+#   make figures ROWS=published DATASET=all     draws from results/ alone, with no run and no image
 #   make figures DATASET=mnist BOTTLENECKS=12,32 MODELS=classic,inn SEEDS=0 DATA_ROOT=/path/to/images
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# What `make figures` takes, and the name it has in the workflow.
+# What `make figures` takes, and the name it has in the workflow; ALONE is for drawing without a sweep: ROWS=published.
 SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION RECOMPUTE IMAGE_SIZE STRICT \
   THREADS SLOTS
+ALONE := ROWS
 OTHER := PYTHON CORES
 lower = $(shell echo $(1) | tr '[:upper:]' '[:lower:]')
-CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$(subst ','\'',$($(name)))'))
+CONFIG = $(foreach name,$(SWEEP) $(ALONE),$(if $($(name)),$(call lower,$(name))='$(subst ','\'',$($(name)))'))
 CORES ?= all
 
 # A misspelt variable would be passed over in silence, and the wrong thing would run all night.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-UNKNOWN := $(filter-out $(SWEEP) $(OTHER) MAKEFLAGS,$(GIVEN))
+UNKNOWN := $(filter-out $(SWEEP) $(ALONE) $(OTHER) MAKEFLAGS,$(GIVEN))
 ifneq ($(strip $(UNKNOWN)),)
-$(error unknown variable: $(UNKNOWN); allowed: $(SWEEP) $(OTHER))
+$(error unknown variable: $(UNKNOWN); allowed: $(SWEEP) $(ALONE) $(OTHER))
 endif
 # The environment's variables of these names are somebody else's: only the command line counts.
-$(foreach name,$(SWEEP),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))
+$(foreach name,$(SWEEP) $(ALONE),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))
 
-.PHONY: help figures plan bench test lab lint clean
+.PHONY: help figures publish plan bench test lab lint clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -30,6 +32,9 @@ help:  ## this list
 
 figures: $(READY)  ## train what is missing and draw figures 5 and 6 (DATASET=digits, mnist, cifar10, celeba, lfw or images)
 	@$(BIN)/python workflow/figures.py --cores $(CORES) $(CONFIG)
+
+publish: $(READY)  ## put finished full runs into results/ (DATASET=mnist; MODELS, RECIPES, BOTTLENECKS, SEEDS, RUNS choose)
+	@$(BIN)/python workflow/publish.py $(CONFIG)
 
 plan: $(READY)  ## what is still to do, and how long this machine will take (variables as for figures)
 	@$(BIN)/python workflow/plan.py --cores $(CORES) $(CONFIG)

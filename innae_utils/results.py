@@ -196,7 +196,7 @@ def at_size(rows, dataset: str, image_size: str = ""):
         size == size_of(spec_of(dataset, "inn" if model == "pca" else model, image_size))
         for model, size in zip(rows["model"], rows["image_size"], strict=True)
     ]
-    return rows[wanted]
+    return rows.loc[wanted]  # with .loc also of no rows at all
 
 
 def _epochs(row) -> int:

@@ -2,6 +2,9 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -105,12 +108,43 @@ def test_20_draws_both_figures(quick_runs):
 
     _, root = quick_runs
     folder = root / "quick" / "digits"
-    for name in ("figure5", "figure6"):
+    for name in ("figure5", "figure5_log", "figure6"):
         assert (folder / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
         assert b"/Type3" not in (folder / f"{name}.pdf").read_bytes(), "text must stay text"
         with Image.open(folder / f"{name}.png") as picture:
             assert picture.width > 1000
             assert np.asarray(picture.convert("L")).std() > 10
+
+
+def test_20_and_22_draw_from_the_published_rows_alone(tmp_path):
+    """No run, no image: `make figures ROWS=published DATASET=all`."""
+    line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]
+    nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
+    done = subprocess.run([*map(str, line), f"figures={tmp_path}"], capture_output=True, text=True, env=nowhere)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = results.published()
+    expected = {f"figure{n}.{kind}" for n in ("5", "5_log") for kind in ("pdf", "png")}
+    for name in rows[rows["model"] != "pca"]["dataset"].unique():
+        expected |= {f"{name}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
+    drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("figure*")}
+    assert drawn == expected
+    assert all(str(tmp_path / name) in done.stdout for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["rows=public"], "rows: 'public' is not known; allowed: local, published"),
+        (["rows=published", "dataset=digitz"], "no row of 'digitz' is published; allowed: all, "),
+        (["rows=published", "models=inn"], "has no parameter 'models'"),
+        (["rows=published", "preset=quick"], "'published' rows are full ones"),
+    ],
+)
+def test_what_cannot_be_drawn_from_published_rows_is_refused(given, said, tmp_path):
+    line = [sys.executable, str(settings.PROJECT / "workflow" / "figures.py"), *given, f"figures={tmp_path}/f"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2 and said in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 BAD = [

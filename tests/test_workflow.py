@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from PIL import Image
 
-from innae_utils import settings
+from innae_utils import results, settings
 
 SWEEP = ["preset=quick", "bottlenecks=2,4,8", "models=classic", "recipes=paper", "seeds=0"]
 
@@ -202,3 +203,73 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_refused(project):
     assert done.returncode == 1
     assert "10_train.ipynb has no parameter 'precision'; allowed: dataset, model" in done.stdout
     assert not times(project)
+
+
+def put_run(project, seed, model="inn", preset="full", **changes):
+    """A finished run's row and reconstructions, as a training leaves them; the row."""
+    place = dict(dataset="mnist", model=model, recipe="paper", bottleneck=12, seed=seed, preset=preset)
+    folder = settings.run_dir(**place, root=project / "runs")
+    folder.mkdir(parents=True)
+    epochs = settings.find_recipe("mnist", model, "paper").epochs
+    row = {**place, "epochs": epochs, "image_size": "28x28", "train_images": 60_000, "test_images": 10_000}
+    row |= dict(train_l1=0.03, test_l1=0.03 + seed / 100, n_params=1, seconds=1.0, peak_memory_mb=1.0, device="cpu")
+    row |= dict(
+        threads=1, precision="fp32", torch="2", freia="0.2", commit="c0ffee", finished_at=f"2026-01-0{seed + 1}"
+    )
+    results.write_row(folder, {**row, **changes})
+    images = np.full((10, 1, 28, 28), seed / 4, dtype="float32")
+    np.savez_compressed(folder / "reconstructions.npz", x=images, x_hat=images)
+
+
+def publish(project, *arguments):
+    line = [sys.executable, str(project / "workflow" / "publish.py"), "dataset=mnist", *arguments]
+    return subprocess.run(line, cwd=project, env={**os.environ, "PYTHONPATH": str(project)}, **SAID)
+
+
+SAID = dict(capture_output=True, text=True)
+
+
+@pytest.fixture
+def publishing(project):
+    """A copy of the project with nothing published yet."""
+    shutil.copy(settings.PROJECT / "README.md", project)
+    (project / "results" / "mnist.csv").unlink()
+    shutil.rmtree(project / "results" / "reconstructions")
+    return project
+
+
+def test_make_publish_puts_rows_reconstructions_and_the_readmes_table_in_their_places(publishing):
+    for seed in (1, 2):
+        put_run(publishing, seed)
+    done = publish(publishing, "seeds=1,2")
+    assert done.returncode == 0, done.stderr
+    folder = publishing / "results"
+    assert pd.read_csv(folder / "mnist.csv")["seed"].tolist() == [1, 2]
+    assert [path.name for path in folder.rglob("*.npz")] == ["inn_paper_k0012_seed1.npz"], "the smallest seed's alone"
+    line = "| mnist | INN | 12 | 2 | 0.0450 (0.0400 to 0.0500) | 0.0352 ± 0.0004 | +0.0098 |"
+    assert line in (publishing / "README.md").read_text()
+    put_run(publishing, 0)
+    put_run(publishing, 0, model="classic")
+    assert publish(publishing, "models=inn").returncode == 0
+    rows = pd.read_csv(folder / "mnist.csv")
+    assert rows[["model", "seed"]].values.tolist() == [["inn", 0], ["inn", 1], ["inn", 2]]
+    assert "inn_paper_k0012_seed0.npz" in {path.name for path in folder.rglob("*.npz")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"commit": "c0ffee-dirty"}, "no commit holds"),
+        ({"epochs": 3}, "no whole run has finished"),
+        ({"preset": "quick"}, "no whole run has finished"),
+    ],
+)
+def test_make_publish_refuses_what_is_no_result_and_writes_nothing(publishing, changes, said):
+    put_run(publishing, 0, **changes)
+    readme = (publishing / "README.md").read_text()
+    done = publish(publishing)
+    assert done.returncode == 2 and said in done.stderr
+    assert not (publishing / "results" / "mnist.csv").exists() and not list(publishing.rglob("results/**/*.npz"))
+    assert (publishing / "README.md").read_text() == readme
+    wrong = publish(publishing, "model=inn")
+    assert wrong.returncode == 2 and "has no parameter 'model'" in wrong.stderr

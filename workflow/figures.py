@@ -63,6 +63,17 @@ def valid_cores(text: str) -> bool:
     return good
 
 
+def drawn_alone(arguments: list[str]) -> int:
+    """Draw from the rows that are published, if that is what `rows` says."""
+    import redraw
+
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    if faults := settings.check_source(given.pop("rows"), given.get("preset")):
+        print(*faults, sep="\n", file=sys.stderr)
+        return 2
+    return redraw.main([f"{name}={value}" for name, value in given.items()])
+
+
 def main(arguments: list[str]) -> int:
     """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
     cores = "all"
@@ -72,6 +83,8 @@ def main(arguments: list[str]) -> int:
         return 2
     started = time.monotonic()
     given = dict(argument.partition("=")[::2] for argument in arguments)
+    if given.pop("rows", "local") != "local":
+        return drawn_alone(arguments)
     try:
         sweep = settings.check_sweep(given)
         faults = [
@@ -87,7 +100,7 @@ def main(arguments: list[str]) -> int:
     if code:
         print("The sweep did not finish; why is said above. What is done is kept for the next call.", file=sys.stderr)
         return code
-    for figure in sorted(sweep.figure_folder.glob("figure[56].p*")):
+    for figure in sorted(sweep.figure_folder.glob("figure[56]*.p*")):
         print(figure)
     print(f"{time.monotonic() - started:.0f} seconds")
     return 0

@@ -1,0 +1,58 @@
+"""What `make publish` runs: put finished runs into results/<dataset>.csv, their reconstructions and the README's table.
+
+Usage: python workflow/publish.py [dataset=mnist] [models=...] [recipes=...] [bottlenecks=...] [seeds=...] [runs=FOLDER]
+
+Every whole, full run under `runs` is published, or those that the lists name. Quick, unfinished or uncommitted ones are
+refused, and nothing is written then.
+"""
+
+import sys
+
+from innae_utils import results, settings
+
+NAMES = ("dataset", "models", "recipes", "bottlenecks", "seeds", "runs")
+BLOCK = "table of published rows"
+
+
+def chosen(given: dict[str, str]):
+    """The rows to publish and the folder of their runs. Raises ParameterError if a name or value is not known."""
+    sweep = settings.check_sweep(given, NAMES)
+    rows = results.uncut(results.gather(sweep.run_folder))
+    rows = rows[rows["dataset"] == sweep.dataset]
+    for name, column in (("models", "model"), ("recipes", "recipe"), ("bottlenecks", "bottleneck"), ("seeds", "seed")):
+        if name in given:
+            rows = rows[rows[column].isin({getattr(job, column) for job in sweep.jobs})]
+    if rows.empty:
+        raise results.ResultError(f"no whole run has finished under {sweep.run_folder} that was asked for")
+    return rows, sweep.run_folder
+
+
+def with_samples(table, rows):
+    """Those of the rows whose reconstructions are published: at each point of a curve the smallest seed there is."""
+    place = [column for column in results.KEY if column != "seed"]
+    first = table.groupby(place, as_index=False)["seed"].min()
+    return rows.merge(first, on=[*place, "seed"])
+
+
+def main(arguments: list[str]) -> int:
+    """Publish; 0 if all went well, 2 if a parameter is wrong or a row is refused."""
+    try:
+        rows, runs = chosen(dict(argument.partition("=")[::2] for argument in arguments))
+        path = results.PUBLISHED / f"{rows['dataset'].iloc[0]}.csv"
+        table = results.publish(rows, path)
+        written = results.publish_samples(with_samples(table, rows), runs)
+        readme = settings.PROJECT / "README.md"
+        text = results.replace_block(readme.read_text(), BLOCK, results.readme_table())
+        with results.replacing(readme) as part:
+            part.write_text(text)
+    except (settings.ParameterError, results.ResultError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{len(rows)} rows published, {len(table)} in all: {path}")
+    print(f"{len(written)} files of reconstructions: {path.parent / 'reconstructions'}")
+    print(f"table renewed: {readme}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

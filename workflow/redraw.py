@@ -1,0 +1,68 @@
+"""What `make figures ROWS=published` runs: draw from the published rows alone, with no image, no training, no sweep.
+
+Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K]
+
+`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from innae_utils import results, settings
+
+NAMES = ("dataset", "figures", "bottleneck")
+
+
+def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
+    """The notebooks to run, each with its parameters. Raises ParameterError if a name or value is not known."""
+    settings.refuse_unknown(given, NAMES, "drawing published rows")
+    dataset = given.get("dataset", "all")
+    rows = results.published()
+    there = [name for name in settings.DATASETS if name in set(rows[rows["model"] != "pca"]["dataset"])]
+    if dataset not in ("all", *there):
+        known = ", ".join(["all", *there])
+        raise settings.ParameterError(f"dataset: no row of {dataset!r} is published; allowed: {known}")
+    bottleneck = given.get("bottleneck", "0")
+    if not bottleneck.isdecimal():
+        raise settings.ParameterError(f"bottleneck: {bottleneck!r} is not a number; allowed: one of the published")
+    folder = str(Path(given.get("figures") or settings.PROJECT / "figures").expanduser().absolute())
+    settings.stop_if(settings.check_writable("figures", Path(folder)), "Drawing")
+    common = {"rows": "published", "figures": folder}
+    own = [
+        ("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)})
+        for name in (there if dataset == "all" else [dataset])
+    ]
+    return [*own, *([("22_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
+
+
+def run(notebook: str, parameters: dict) -> int:
+    """Execute a notebook, print the files it names, and return papermill's exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder) / "params.yaml", Path(folder) / "out.ipynb"
+        file.write_text(yaml.safe_dump(parameters))
+        command = [sys.executable, "-m", "papermill", settings.PROJECT / "notebooks" / notebook, out, "-k", "python3"]
+        command += ["-f", file, "--log-output", "--no-progress-bar", "--start-timeout", "300"]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    said = (done.stdout + done.stderr).splitlines()
+    for line in said if done.returncode == 0 else said[-12:]:
+        if done.returncode or line.startswith((parameters["figures"], "left out:", "no reconstructions")):
+            print(line, flush=True)
+    return done.returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Draw everything that was asked for; 0 if all is drawn, 2 if a parameter is wrong."""
+    try:
+        todo = jobs(dict(argument.partition("=")[::2] for argument in arguments))
+    except (settings.ParameterError, results.ResultError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return max([run(*job) for job in todo])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
