@@ -126,6 +126,8 @@ def test_rows_at_a_size_are_those_that_saw_such_images():
     assert results.at_size(frame, "lfw").index.tolist() == [0, 1, 3], "the authors': classic at its own size"
     assert results.at_size(frame, "lfw", "common").index.tolist() == [0, 2, 3]
     assert results.at_size(frame, "digits").index.tolist() == [4]
+    none = results.at_size(frame, "mnist")
+    assert none.empty and list(none.columns) == list(frame.columns)
 
 
 def test_a_notebooks_modules_are_those_it_imports_and_no_more():
