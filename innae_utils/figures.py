@@ -23,7 +23,8 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
     for model, recipe in (
         ("inn", "paper"), ("classic", "paper"), ("classic", "late"), ("classic_1024", "paper"),
         ("classic_2048", "paper"), ("classic_deep", "paper"), ("classic_1024", "late"), ("classic_2048", "late"),
-        ("classic_deep", "late"),
+        ("classic_deep", "late"), ("inn_vae", "paper"), ("classic_vae", "paper"), ("classic_mmd", "paper"),
+        ("classic_vae", "late"), ("classic_mmd", "late"),
     )
 ]  # fmt: skip
 PCA = settings.MODEL_TITLES["pca"]
@@ -53,6 +54,7 @@ def figure5(rows: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
     """
     dataset, preset = one_of(rows, "dataset"), one_of(rows, "preset")
     rows = with_curves(rows)
+    rows = rows[rows["curve"].isin([*CURVES, PCA])]  # a run with weights of its own is on no curve
     trained = rows[rows["model"] != "pca"].sort_values("recipe", key=lambda name: name != "paper", kind="stable")
     if trained.empty:
         raise FigureError("there is no row of a trained model to draw")
