@@ -22,7 +22,7 @@ endif
 # The environment's variables of these names are somebody else's: only the command line counts.
 $(foreach name,$(SWEEP),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))
 
-.PHONY: help figures plan bench test lab lint clean
+.PHONY: help figures vae plan bench test lab lint clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -30,6 +30,9 @@ help:  ## this list
 
 figures: $(READY)  ## train what is missing and draw figures 5 and 6 (DATASET=digits, mnist, cifar10, celeba, lfw or images)
 	@$(BIN)/python workflow/figures.py --cores $(CORES) $(CONFIG)
+
+vae: $(READY)  ## train the variational INN and its peers at one bottleneck, and look at them (notebook 31)
+	@$(BIN)/python workflow/figures.py vae --cores $(CORES) $(CONFIG)
 
 plan: $(READY)  ## what is still to do, and how long this machine will take (variables as for figures)
 	@$(BIN)/python workflow/plan.py --cores $(CORES) $(CONFIG)

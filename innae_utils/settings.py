@@ -888,6 +888,30 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     )  # fmt: skip
 
 
+VAE_BOTTLENECK = 16
+VAE_RECIPES = {"inn_vae": "paper", "inn": "paper", "classic_vae": "late", "classic_mmd": "late"}  # what 31 compares
+
+
+def vae_jobs(sweep: Sweep) -> list[Job]:
+    """The runs that 31_inn_vae looks at, for the first bottleneck and the seeds of a sweep."""
+    seeds = dict.fromkeys(job.seed for job in sweep.jobs)
+    return [Job(m, r, sweep.bottlenecks[0], seed) for seed in seeds for m, r in VAE_RECIPES.items()]
+
+
+def check_vae(p: Mapping[str, Any]) -> None:
+    """Check the parameters of 31_inn_vae that a sweep has not. Raises ParameterError that lists all that is wrong."""
+    wrong = check_names(p["dataset"], ["inn_vae"], [split_name(str(p["recipe"]))[0]], p["preset"])
+    wrong += check_names(p["dataset"], ["classic_vae"], [p["classic_recipe"]], p["preset"])
+    dim = DATASETS[p["dataset"]].dim if str(p["dataset"]) in DATASETS else None
+    top = dim - 1 if dim else None  # a z is needed
+    wrong += check_number("bottleneck", p["bottleneck"], 1, top, f"1 to D - 1 = {top}" if dim else "1 to D - 1")
+    wrong += check_number("permutations", p["permutations"], 19, None, "19 or more")
+    width = p["z_scale"]
+    if isinstance(width, bool) or not isinstance(width, int | float) or not 0 <= width < float("inf"):
+        wrong.append(f"z_scale: {width!r} is not known; allowed: a width above 0, or 0 to measure it")
+    stop_if(list(dict.fromkeys(wrong)), "The notebook")
+
+
 def _listed(text: str | None) -> list[str]:
     """The parts of a list with commas, in brackets or not, without repeats."""
     return list(dict.fromkeys(part.strip() for part in (text or "").strip("[]()").split(",") if part.strip()))
