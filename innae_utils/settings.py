@@ -663,8 +663,8 @@ def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[st
     if not isinstance(dataset, str) or dataset not in DATASETS:
         return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}"]
     for model in models:
-        if model not in MODELS[dataset]:
-            allowed = ", ".join(MODELS[dataset])
+        if model not in (allowed := MODELS.get(dataset, DATASETS[dataset].models)):
+            allowed = ", ".join(allowed)
             wrong.append(f"model: {model!r} is not known for {dataset}; allowed: {allowed}")
             continue
         known = recipes_of(dataset, model)
@@ -893,7 +893,9 @@ VAE_RECIPES = {"inn_vae": "paper", "inn": "paper", "classic_vae": "late", "class
 
 
 def vae_jobs(sweep: Sweep) -> list[Job]:
-    """The runs that 31_inn_vae looks at, for the first bottleneck and the seeds of a sweep."""
+    """The runs that 31_inn_vae looks at, for the first bottleneck and the seeds of a sweep; none if there are none."""
+    if "inn_vae" not in MODELS.get(sweep.dataset, ()):
+        return []
     seeds = dict.fromkeys(job.seed for job in sweep.jobs)
     return [Job(m, r, sweep.bottlenecks[0], seed) for seed in seeds for m, r in VAE_RECIPES.items()]
 
@@ -902,9 +904,8 @@ def check_vae(p: Mapping[str, Any]) -> None:
     """Check the parameters of 31_inn_vae that a sweep has not. Raises ParameterError that lists all that is wrong."""
     wrong = check_names(p["dataset"], ["inn_vae"], [split_name(str(p["recipe"]))[0]], p["preset"])
     wrong += check_names(p["dataset"], ["classic_vae"], [p["classic_recipe"]], p["preset"])
-    dim = DATASETS[p["dataset"]].dim if str(p["dataset"]) in DATASETS else None
-    top = dim - 1 if dim else None  # a z is needed
-    wrong += check_number("bottleneck", p["bottleneck"], 1, top, f"1 to D - 1 = {top}" if dim else "1 to D - 1")
+    top = DATASETS[p["dataset"]].dim - 1 if not wrong else None  # a z is needed
+    wrong += check_number("bottleneck", p["bottleneck"], 1, top, f"1 to D - 1 = {top}" if top else "1 to D - 1")
     wrong += check_number("permutations", p["permutations"], 19, None, "19 or more")
     width = p["z_scale"]
     if isinstance(width, bool) or not isinstance(width, int | float) or not 0 <= width < float("inf"):
