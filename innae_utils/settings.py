@@ -448,7 +448,7 @@ LAPLACE_SCALE = 0.05
 
 def _more_terms(dataset: str, model: str) -> dict[str, Tagged]:
     if model == "classic_vae":
-        return {"weight_kl": ours(LAPLACE_SCALE / DATASETS[dataset].dim)}
+        return {"weight_kl": ours(LAPLACE_SCALE / dim_of(MODELS[dataset][model]))}
     return {"weight_mmd": paper(1.0) if model == "inn_vae" else ours(1.0)}  # equation (6) adds its terms unweighted
 
 
@@ -456,7 +456,7 @@ RECIPES |= {
     (dataset, model, name): recipe.with_values(**_more_terms(dataset, model))
     for (dataset, family_, name), recipe in RECIPES.items()
     for model in VARIATIONAL
-    if family(model) == family_ and model in MODELS[dataset]
+    if family(model) == family_ and model in MODELS.get(dataset, ())
 }
 
 
@@ -904,7 +904,7 @@ def check_vae(p: Mapping[str, Any]) -> None:
     """Check the parameters of 31_inn_vae that a sweep has not. Raises ParameterError that lists all that is wrong."""
     wrong = check_names(p["dataset"], ["inn_vae"], [split_name(str(p["recipe"]))[0]], p["preset"])
     wrong += check_names(p["dataset"], ["classic_vae"], [p["classic_recipe"]], p["preset"])
-    top = DATASETS[p["dataset"]].dim - 1 if not wrong else None  # a z is needed
+    top = dim_of(spec_of(p["dataset"], "inn_vae")) - 1 if not wrong else None  # a z is needed
     wrong += check_number("bottleneck", p["bottleneck"], 1, top, f"1 to D - 1 = {top}" if top else "1 to D - 1")
     wrong += check_number("permutations", p["permutations"], 19, None, "19 or more")
     width = p["z_scale"]

@@ -45,8 +45,9 @@ def for_vae(given: dict[str, str]) -> dict[str, str]:
     fixed = {"models": ",".join(settings.VAE_RECIPES), "recipes": ",".join(sorted({*settings.VAE_RECIPES.values()}))}
     given = {"bottlenecks": str(settings.VAE_BOTTLENECK), **given, **fixed}
     sweep = settings.check_sweep(given)
-    if len(sweep.bottlenecks) > 1 or sweep.bottlenecks[0] == settings.DATASETS[sweep.dataset].dim:
-        said = f"bottlenecks: {given['bottlenecks']!r} is not allowed; `make vae` takes one, and less than D"
+    dim = settings.dim_of(settings.spec_of(sweep.dataset, "inn_vae"))
+    if len(sweep.bottlenecks) > 1 or sweep.bottlenecks[0] == dim:
+        said = f"bottlenecks: {given['bottlenecks']!r} is not allowed; `make vae` takes one, less than D = {dim}"
         settings.stop_if([said], "The sweep")
     return given
 
