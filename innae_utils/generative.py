@@ -34,6 +34,17 @@ def encode(model, images: Images, batch_size: int = 500) -> Tensor:
 
 
 @torch.no_grad()
+def codes(model, images: Images, seed: int = 0, batch_size: int = 500) -> Tensor:
+    """y (N, k) as the prior should have it, on the CPU: of a VAE drawn from its posterior, of all others `encode`."""
+    if not hasattr(model, "posterior"):
+        return encode(model, images, batch_size)
+    mean, log_variance = (
+        torch.cat(part).cpu() for part in zip(*map(model.posterior, images.batches(batch_size)), strict=True)
+    )
+    return mean + (log_variance / 2).exp() * prior(*mean.shape, seed)
+
+
+@torch.no_grad()
 def decode(model, y: Tensor, batch_size: int = 500) -> Tensor:
     """x_hat (N, C, H, W) of y (N, k), clipped to [0, 1] as a screen would, on the CPU."""
     device = next(model.parameters()).device
@@ -204,18 +215,22 @@ def z_spread(model, images: Images, seed: int = 0) -> Tensor:
 def other_kinds(images: Images, seed: int = 0) -> dict[str, Images]:
     """Images that are not of the data set's kind, as many and of the same size: name -> Images.
 
-    `photographs` are patches of the two photographs inside scikit-learn, in grey where the data set is; `negatives` and
-    `turned` (by a quarter) are the images themselves; `noise` has independent grey values; `blank` images have one.
+    `photographs` are patches of the two photographs inside scikit-learn, in grey where the data set is; `noise` has
+    independent grey values, `blank` images have one. The others are the images themselves: `negatives`, `turned` by a
+    quarter (if they are square), `faint` at half the brightness, and `blends`, each the mean of two.
     """
     n, (channels, height, width) = len(images), images.shape
     generator, top = seeded(seed), images.max_value
     blank = torch.randint(0, top + 1, (n, 1, 1, 1), generator=generator, dtype=torch.uint8)
     pixels = images.pixels.cpu()
+    partner = pixels.roll(1, 0)
     kinds = {
         "photographs": _photographs(n, channels, height, width, top, generator),
         "negatives": top - pixels,
         "noise": torch.randint(0, top + 1, (n, *images.shape), generator=generator, dtype=torch.uint8),
         "blank": blank.expand(n, *images.shape).contiguous(),
+        "faint": pixels // 2,
+        "blends": ((pixels.int() + partner.int()) // 2).to(torch.uint8),
     }
     if height == width:
         kinds["turned"] = pixels.rot90(1, (2, 3)).contiguous()

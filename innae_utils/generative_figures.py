@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from scipy.stats import norm
 
 from innae_utils.results import strip
@@ -42,7 +43,7 @@ def training(histories: Mapping[str, pd.DataFrame], equal: float) -> Figure:
         for number, (name, history) in enumerate(histories.items()):
             if term in history:
                 axes.plot(history["epoch"], history[term], color=f"C{number}", label=name)
-        axes.set(title=title, xlabel="epoch", yscale="log")
+        axes.set(title=title, xlabel="epoch", yscale="log" if term == "zero_padding" else "linear")
     grid[2].axhline(equal, color="0.35", linestyle="--", linewidth=0.9, label="two samples of N(0, I)")
     grid[0].legend()
     handles, labels = grid[2].get_legend_handles_labels()
@@ -125,29 +126,29 @@ def likelihoods(inside: np.ndarray, outside: Mapping[str, np.ndarray], scales: p
         scales: columns z_scale, bits, and model.
         used: the z_scale that everything else here is computed with.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
     everything = {"test images": inside, **outside}
-    top = min(max(np.quantile(values, 0.9) for values in everything.values()), np.median(inside) + 40)
-    edges = np.linspace(min(np.quantile(values, 0.001) for values in everything.values()), top, 60)
+    low = max(min(values.min() for values in everything.values()), 0.1)
+    edges = np.geomspace(low, max(values.max() for values in everything.values()), 50)
     for number, (name, values) in enumerate(everything.items()):
-        left.hist(np.clip(values, None, top), edges, density=True, histtype="step", color=f"C{number}", label=name)
-    left.set(
-        xlabel="bits per pixel value (the last bin holds all above)", yticks=[], title="(a) how surprising images are"
-    )
-    left.legend()
+        left.hist(np.maximum(values, low), edges, histtype="step", color=f"C{number}", label=name)
+    left.set(xscale="log", xlabel="bits per pixel value", ylabel="images", title="(a) how surprising images are")
     for number, (name, part) in enumerate(scales.groupby("model", sort=False)):
         right.plot(part["z_scale"], part["bits"], color=f"C{number}", label=name)
     right.axvline(used, color="0.35", linestyle="--", linewidth=0.9, label="used here")
-    right.set(
-        xscale="log", xlabel="assumed width of $z$", ylabel="bits per pixel value", title="(b) what the width does"
-    )
-    right.legend()
+    right.set(xscale="log", yscale="log", xlabel="assumed width of $z$", title="(b) what the width does")
+    right.set_ylabel("bits per pixel value, mean")
+    for axes, axis in ((left, left.xaxis), (right, right.yaxis)):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_formatter("")
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.legend(fontsize=7)
     return figure
 
 
 def rocs(curves: Mapping[str, Mapping[str, tuple]]) -> Figure:
     """ROC curves: a panel a score, a curve a kind of image, from `generative.roc`."""
-    figure, grid = plt.subplots(1, len(curves), figsize=(WIDTH, 2.9), squeeze=False, sharey=True)
+    figure, grid = plt.subplots(1, len(curves), figsize=(WIDTH, 3.9), squeeze=False, sharey=True)
     for axes, (score, kinds) in zip(grid[0], curves.items(), strict=True):
         for number, (kind, (false_alarms, hits, area)) in enumerate(kinds.items()):
             axes.plot(false_alarms, hits, color=f"C{number + 1}", label=f"{kind}, {area:.3f}")

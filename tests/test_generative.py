@@ -27,6 +27,15 @@ def test_encode_and_decode_in_parts_are_those_of_the_whole():
     assert y.shape == (360, 4)
 
 
+def test_codes_of_a_vae_are_drawn_from_its_posterior_and_those_of_others_are_encoded():
+    inn_vae, vae = (models.build(name, "digits", 4, seed=0).eval() for name in ("inn_vae", "classic_vae"))
+    assert torch.equal(generative.codes(inn_vae, TEST), generative.encode(inn_vae, TEST))
+    with torch.no_grad():
+        mean, log_variance = vae.posterior(TEST.batch(slice(None)))
+    noise = (generative.codes(vae, TEST) - mean) / (log_variance / 2).exp()
+    assert torch.allclose(noise, generative.prior(360, 4), atol=1e-4)
+
+
 def test_a_line_has_its_ends_and_its_middle():
     y_from, y_to = torch.randn(2, 3, 5)
     line = generative.interpolate(y_from, y_to, 5)
@@ -195,11 +204,14 @@ def test_the_spread_of_z_is_its_likeliest_width():
 
 def test_other_kinds_are_what_their_names_say():
     kinds = generative.other_kinds(TEST)
-    assert set(kinds) == {"photographs", "negatives", "noise", "blank", "turned"}
+    assert set(kinds) == {"photographs", "negatives", "noise", "blank", "turned", "faint", "blends"}
     for kind in kinds.values():
         assert kind.pixels.shape == TEST.pixels.shape and kind.max_value == 16 and int(kind.pixels.max()) <= 16
     assert torch.equal(kinds["negatives"].pixels + TEST.pixels, torch.full_like(TEST.pixels, 16))
     assert torch.equal(kinds["turned"].pixels[:, 0, 7 - 2, 3], TEST.pixels[:, 0, 3, 2])
+    assert int(kinds["faint"].pixels.max()) == 8 and torch.equal(kinds["faint"].pixels, TEST.pixels // 2)
+    both = (TEST.pixels[5].float() + TEST.pixels[4].float()) / 2
+    assert (kinds["blends"].pixels[5] - both).abs().max() <= 0.5
     flat = {name: kind.pixels.flatten(1).float() for name, kind in kinds.items()}
     assert torch.all(flat["blank"].std(1) == 0) and flat["blank"][:, 0].unique().numel() == 17
     assert abs(float(torch.corrcoef(flat["noise"].T)[0, 1])) < 0.2
