@@ -131,7 +131,8 @@ def likelihoods(inside: np.ndarray, outside: Mapping[str, np.ndarray], scales: p
     low = max(min(values.min() for values in everything.values()), 0.1)
     edges = np.geomspace(low, max(values.max() for values in everything.values()), 50)
     for number, (name, values) in enumerate(everything.items()):
-        left.hist(np.maximum(values, low), edges, histtype="step", color=f"C{number}", label=name)
+        kind = dict(alpha=0.5) if number == 0 else dict(histtype="step", linewidth=1.2)
+        left.hist(np.maximum(values, low), edges, color=f"C{number}", label=name, **kind)
     left.set(xscale="log", xlabel="bits per pixel value", ylabel="images", title="(a) how surprising images are")
     for number, (name, part) in enumerate(scales.groupby("model", sort=False)):
         right.plot(part["z_scale"], part["bits"], color=f"C{number}", label=name)
