@@ -212,6 +212,21 @@ def z_spread(model, images: Images, seed: int = 0) -> Tensor:
     return z.square().mean(0).sqrt()
 
 
+@torch.no_grad()
+def log_prob_by_width(model, images: Images, widths: list[float], seed: int = 0) -> Tensor:
+    """The mean log p(x) in nats for each of some widths of z: (len(widths),). One pass through an INN does for all."""
+    latent, log_det = (
+        torch.cat(part).cpu().double()
+        for part in zip(
+            *((x.flatten(1), d) for x, d in map(model.inn, dequantise(images, seed).split(500))), strict=True
+        )
+    )
+    y, z = latent[:, : model.bottleneck], latent[:, model.bottleneck :]
+    of_y = log_det - (y.square() + math.log(2 * math.pi)).sum(1) / 2
+    of_z = [-((z / w).square() + math.log(2 * math.pi)).sum(1) / 2 - z.shape[1] * math.log(w) for w in widths]
+    return torch.stack([(of_y + one).mean() for one in of_z])
+
+
 def other_kinds(images: Images, seed: int = 0) -> dict[str, Images]:
     """Images that are not of the data set's kind, as many and of the same size: name -> Images.
 

@@ -202,6 +202,13 @@ def test_the_spread_of_z_is_its_likeliest_width():
     assert float(generative.log_prob(model, TEST, spread, draws=1).mean()) > at[1.0]
 
 
+def test_log_prob_for_many_widths_is_that_for_each():
+    model = build_random("inn_vae", "digits", 4, torch.float32)
+    few, widths = data.Images(TEST.pixels[:70], 16), [0.05, 0.3, 2.0]
+    each = [float(generative.log_prob(model, few, width, draws=1).double().mean()) for width in widths]
+    assert generative.log_prob_by_width(model, few, widths).tolist() == pytest.approx(each, rel=1e-5)
+
+
 def test_other_kinds_are_what_their_names_say():
     kinds = generative.other_kinds(TEST)
     assert set(kinds) == {"photographs", "negatives", "noise", "blank", "turned", "faint", "blends"}
