@@ -282,6 +282,26 @@ def roc(inside: Tensor, outside: Tensor) -> tuple[np.ndarray, np.ndarray, float]
     return false_alarms, hits, float(roc_auc_score(truth, score))
 
 
+# ---- tables ----------------------------------------------------------------------------------------------------
+
+SAMPLES = ("test L1", "MMD", "precision", "recall", "density", "coverage")
+
+
+def markdown(numbers, measures: tuple[str, ...]) -> str:
+    """Some of the measures that 31_inn_vae leaves behind as a table in Markdown, means over the seeds.
+
+    Args:
+        numbers: DataFrame with the columns model, seed, measure, value.
+        measures: the columns of the table; a model with none of them has no row, and `-` marks what is missing.
+    """
+    kept = numbers[numbers["measure"].isin(measures)]
+    table = kept.pivot_table(index="model", columns="measure", values="value", sort=False)[list(measures)]
+    rows = [["", *(name.removeprefix("area, ") for name in measures)], ["---"] * (len(measures) + 1)]
+    for model, values in zip(table.index, table.to_numpy(), strict=True):
+        rows.append([model, *("-" if math.isnan(value) else f"{value:.3f}" for value in values)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 # ---- where a notebook runs -------------------------------------------------------------------------------------
 
 

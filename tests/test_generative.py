@@ -5,6 +5,7 @@ import math
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import build_random, random_weights
@@ -236,6 +237,26 @@ def test_roc_counts_pairs():
     pairs = [(a > b) + 0.5 * (a == b) for a in inside.tolist() for b in outside.tolist()]
     assert area == pytest.approx(sum(pairs) / 12)
     assert np.trapezoid(hits, false_alarms) == pytest.approx(area)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------
+
+
+def test_a_table_has_means_over_the_seeds_and_marks_what_is_missing():
+    rows = [("a", 0, "MMD", 1.0), ("a", 1, "MMD", 2.0), ("b", 0, "area, noise", 0.25), ("c", 0, "p", 1.0)]
+    numbers = pd.DataFrame(rows, columns=["model", "seed", "measure", "value"])
+    assert generative.markdown(numbers, ("area, noise", "MMD")).splitlines() == [
+        "|  | noise | MMD |", "| --- | --- | --- |", "| a | - | 1.500 |", "| b | 0.250 | - |",
+    ]  # fmt: skip
+
+
+def test_the_readmes_tables_are_those_of_the_published_numbers():
+    numbers = pd.read_csv(settings.PROJECT / "figures" / "digits" / "inn_vae_numbers.csv")
+    readme = (settings.PROJECT / "README.md").read_text()
+    assert generative.markdown(numbers, generative.SAMPLES) in readme
+    areas = tuple(name for name in numbers["measure"].unique() if name.startswith("area, "))
+    assert generative.markdown(numbers, areas) in readme
+    assert set(numbers["seed"]) == set(settings.DATASETS["digits"].seeds)
 
 
 # ---- the panel -------------------------------------------------------------------------------------------------
