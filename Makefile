@@ -24,7 +24,7 @@ endif
 # The environment's variables of these names are somebody else's: only the command line counts.
 $(foreach name,$(SWEEP) $(ALONE),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))
 
-.PHONY: help figures publish plan bench test lab lint clean
+.PHONY: help figures publish vae plan bench test lab lint clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +35,9 @@ figures: $(READY)  ## train what is missing and draw figures 5 and 6 (DATASET=di
 
 publish: $(READY)  ## put finished full runs into results/ (DATASET=mnist; MODELS, RECIPES, BOTTLENECKS, SEEDS, RUNS choose)
 	@$(BIN)/python workflow/publish.py $(CONFIG)
+
+vae: $(READY)  ## train the variational INN and its peers at one bottleneck, and look at them (notebook 31)
+	@$(BIN)/python workflow/figures.py vae --cores $(CORES) $(CONFIG)
 
 plan: $(READY)  ## what is still to do, and how long this machine will take (variables as for figures)
 	@$(BIN)/python workflow/plan.py --cores $(CORES) $(CONFIG)

@@ -3,6 +3,8 @@
 References: section 2.2, "Artificial Bottleneck and INN Autoencoder", and figure 3.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +51,27 @@ class InvertibleAutoencoder(nn.Module):
     def log_det(self, x: Tensor) -> Tensor:
         """log |det J| of the map x -> [y, z] at x (B, C, H, W): (B,), in nats."""
         return self.inn(x)[1]
+
+    def latent_log_det(self, y: Tensor, z: Tensor) -> Tensor:
+        """log |det J| of the map [y, z] -> x at y (B, k), z (B, D - k): (B,), in nats; `-log_det` of that x."""
+        return self.inn(torch.cat((y, z), dim=1).unflatten(1, self.shape), rev=True)[1]
+
+    def log_prob(self, x: Tensor, z_scale: float | Tensor) -> Tensor:
+        """log p(x) of x (B, C, H, W) if y ~ N(0, I) and z ~ N(0, z_scale^2): (B,), in nats.
+
+        Exact by the change of variables: log N(y) + log N(z) + log |det J|. How widely the zeroed z is spread is an
+        assumption; the narrower it is, the more of the value is decided by z.
+
+        Args:
+            x: images, with noise added within the steps of their grey values if the density is to be a code length.
+            z_scale: > 0, one for all or (D - k,).
+        """
+        latent, log_det = self.inn(x)
+        scale = torch.ones_like(latent.flatten(1)[0])
+        scale[self.bottleneck :] = z_scale
+        u = latent.flatten(1) / scale
+        log_normal = -0.5 * (u.square() + math.log(2 * math.pi)).sum(1) - scale.log().sum()
+        return log_normal + log_det
 
     def _backwards(self, flat: Tensor) -> Tensor:
         x, _ = self.inn(flat.unflatten(1, self.shape), rev=True)

@@ -34,10 +34,29 @@ class ClassicAutoencoder(nn.Module):
         return self.decode(self.encode(x))
 
 
+class GaussianAutoencoder(ClassicAutoencoder):
+    """A variational autoencoder: the encoder gives a normal distribution of y; `encode` gives its mean.
+
+    References: Kingma and Welling, "Auto-encoding variational Bayes" (ICLR 2014).
+    """
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, C, H, W) -> mean and log variance of y, (B, k) each."""
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        return mean, log_variance
+
+    def encode(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) -> the mean of y, (B, k)."""
+        return self.posterior(x)[0]
+
+
 def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
     """The autoencoder of a spec with the authors' initialisation."""
     encoder, decoder = (_dense if isinstance(spec, DenseSpec) else _conv)(spec, bottleneck)
-    model = ClassicAutoencoder(Stack(*encoder), Stack(*decoder), bottleneck)
+    if spec.gaussian:
+        encoder[-1] = nn.Linear(encoder[-1].in_features, 2 * bottleneck)
+    kind = GaussianAutoencoder if spec.gaussian else ClassicAutoencoder
+    model = kind(Stack(*encoder), Stack(*decoder), bottleneck)
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -30,6 +30,7 @@ from innae_utils.settings import (
     size_of,
     size_suffix,
     spec_of,
+    split_name,
 )
 
 ROW: dict[str, type] = {
@@ -286,7 +287,8 @@ def publish(rows, path: str | os.PathLike):
         path: the CSV; made if it is not there.
 
     Raises:
-        ResultError: a row is quick, cut short, or made by code that no commit holds. Nothing is written then.
+        ResultError: a row is quick, cut short, of other weights in the loss than its recipe's, or made by code that
+            no commit holds. Nothing is written then.
     """
     import pandas as pd
 
@@ -296,6 +298,8 @@ def publish(rows, path: str | os.PathLike):
             raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
         if row["commit"] == "unknown" or row["commit"].endswith("-dirty"):
             raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
+        if split_name(row["recipe"])[1]:
+            raise ResultError(f"{name} has weights of its own in the loss; publish rows of a recipe as it is alone")
         if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
             raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
     path = Path(path)

@@ -48,6 +48,7 @@ class DenseSpec:
 
     shape: tuple[int, int, int]
     widths: tuple[int, ...]
+    gaussian: bool = False  # the encoder gives a mean and a log variance of every number
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class ConvSpec:
     kernel: int
     stride: int
     layers: tuple[Any, ...]
+    gaussian: bool = False
 
 
 # Halves 156 x 128 five times and comes back exactly, with the paper's kernel, stride and channels.
@@ -92,12 +94,20 @@ COMMON: dict[str, dict[str, Any]] = {
 }
 OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec`
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
+VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
+for _dataset in ("digits", "mnist", "cifar10"):
+    _known = MODELS[_dataset]
+    _known |= {"inn_vae": _known["inn"], "classic_mmd": _known["classic"]}  # the very same networks
+    _known["classic_vae"] = replace(_known["classic"], gaussian=True)
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
     "classic_1024": "classic 1024",
     "classic_2048": "classic 2048",
     "classic_deep": "classic deep",
+    "inn_vae": "INN VAE",
+    "classic_mmd": "classic MMD",
+    "classic_vae": "classic VAE",
     "pca": "PCA",
 }
 
@@ -106,8 +116,8 @@ def family(model: str) -> str:
     """`inn` or `classic`: the half of the paper that a model belongs to.
 
     Example:
-        >>> family("classic_deep")
-        'classic'
+        >>> family("classic_deep"), family("inn_vae")
+        ('classic', 'inn')
     """
     return model.split("_")[0]
 
@@ -120,7 +130,7 @@ class Dataset:
     """What the package knows of a data set without opening it.
 
     `shape` is that of the stored images, `images` are the sizes of its training and test split (None: whatever the
-    folder holds), `max_value` is the stored value that means white.
+    folder holds), `max_value` is the stored value that means white, `models` are those of a sweep that names none.
     """
 
     name: str
@@ -145,7 +155,7 @@ DATASETS = {
     ),
     "mnist": Dataset(
         "mnist", "MNIST", (1, 28, 28), (60_000, 10_000), 255, MNIST_BOTTLENECKS, (0,),
-        tuple(MODELS["mnist"]), ("paper",),
+        tuple(model for model in MODELS["mnist"] if model not in VARIATIONAL), ("paper",),
     ),
     "cifar10": Dataset(
         "cifar10", "CIFAR-10", (3, 32, 32), (50_000, 10_000), 255, CIFAR10_BOTTLENECKS, (0,),
@@ -339,6 +349,8 @@ class Recipe:
     drop_last: bool
     weight_reconstruction: float
     weight_zero_padding: float
+    weight_mmd: float
+    weight_kl: float
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def learning_rate(self, epoch: int) -> float:
@@ -363,6 +375,12 @@ class Recipe:
         milestones = tuple(dict.fromkeys(max(1, round(m * epochs / self.epochs)) for m in self.milestones))
         return replace(self, epochs=epochs, milestones=milestones)
 
+    def with_values(self, **tagged: "Tagged") -> "Recipe":
+        """The same recipe with other values, each with where it comes from."""
+        values = {name: entry.value for name, entry in tagged.items()}
+        sources = {name: entry.source for name, entry in tagged.items()}
+        return replace(self, **values, sources={**self.sources, **sources})
+
 
 def _recipe(**tagged: Tagged) -> Recipe:
     values = {name: entry.value for name, entry in tagged.items()}
@@ -372,15 +390,17 @@ def _recipe(**tagged: Tagged) -> Recipe:
 INN = dict(
     lr=paper(1e-3), lr_factor=paper(0.1), betas=authors((0.8, 0.8)), eps=authors(1e-4), weight_decay=paper(1e-6),
     drop_last=authors(True), weight_reconstruction=authors(1.0), weight_zero_padding=authors(1.0),
+    weight_mmd=paper(0.0), weight_kl=paper(0.0),
 )  # fmt: skip
 CLASSIC = dict(
     lr=paper(1e-3), lr_factor=paper(0.1), betas=authors((0.9, 0.999)), eps=authors(1e-8), weight_decay=paper(1e-5),
     drop_last=authors(True), weight_reconstruction=authors(1.0), weight_zero_padding=ours(0.0),
+    weight_mmd=ours(0.0), weight_kl=ours(0.0),
 )  # fmt: skip
 EVERY_TENTH = tuple(range(10, 100, 10))
 
 RECIPES: dict[tuple[str, str, str], Recipe] = {
-    # (data set, family, recipe)
+    # (data set, family or model, recipe)
     ("mnist", "inn", "paper"): _recipe(epochs=paper(10), batch_size=paper(128), milestones=paper((8,)), **INN),
     ("mnist", "classic", "paper"): _recipe(
         epochs=paper(100), batch_size=paper(128), milestones=paper(EVERY_TENTH), **CLASSIC
@@ -421,14 +441,64 @@ RECIPES: dict[tuple[str, str, str], Recipe] = {
 }
 
 
+# Equation (6) and its peers are trained like their families, with one more term. The KL divergence is a sum over y and
+# the reconstruction a mean over D pixels: with a Laplace likelihood of scale b the two add up to the evidence lower
+# bound, divided by D / b, if the weight is b / D. b is about the mean absolute error that the model ends with.
+LAPLACE_SCALE = 0.05
+
+
+def _more_terms(dataset: str, model: str) -> dict[str, Tagged]:
+    if model == "classic_vae":
+        return {"weight_kl": ours(LAPLACE_SCALE / dim_of(MODELS[dataset][model]))}
+    return {"weight_mmd": paper(1.0) if model == "inn_vae" else ours(1.0)}  # equation (6) adds its terms unweighted
+
+
+RECIPES |= {
+    (dataset, model, name): recipe.with_values(**_more_terms(dataset, model))
+    for (dataset, family_, name), recipe in RECIPES.items()
+    for model in VARIATIONAL
+    if family(model) == family_ and model in MODELS.get(dataset, ())
+}
+
+
+# Weights of the loss that a run sets itself become part of its recipe's name, so that no row passes for the recipe's.
+WEIGHTS = ("reconstruction", "zero_padding", "mmd", "kl")
+_OWN_WEIGHT = re.compile(rf"-({'|'.join(WEIGHTS)})([0-9.]+(?:e[+-]?[0-9]+)?)")
+
+
+def recipe_name(recipe: str, weights: Mapping[str, float]) -> str:
+    """The name of a recipe with weights of a run's own; without any it is the recipe's.
+
+    Example:
+        >>> recipe_name("paper", {"mmd": 0.1}), recipe_name("paper", {})
+        ('paper-mmd0.1', 'paper')
+    """
+    return recipe + "".join(f"-{name}{float(weights[name])!r}" for name in WEIGHTS if name in weights)
+
+
+def split_name(recipe: str) -> tuple[str, dict[str, float]]:
+    """The recipe and the weights that a name of `recipe_name` is made of.
+
+    Example:
+        >>> split_name("paper-zero_padding0.0-mmd1e-05"), split_name("late")
+        (('paper', {'zero_padding': 0.0, 'mmd': 1e-05}), ('late', {}))
+    """
+    return _OWN_WEIGHT.sub("", recipe), {name: float(value) for name, value in _OWN_WEIGHT.findall(recipe)}
+
+
+def _in_recipes(model: str) -> str:
+    """The name that a model's recipes stand under: its own, or that of its family."""
+    return model if model in VARIATIONAL else family(model)
+
+
 def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
     """The names of the recipes that a model has on a data set.
 
     Example:
-        >>> recipes_of("digits", "inn"), recipes_of("digits", "classic")
+        >>> recipes_of("digits", "inn_vae"), recipes_of("digits", "classic")
         (('paper',), ('paper', 'late'))
     """
-    return tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, family(model)))
+    return tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model)))
 
 
 def quick_of(spec: Any) -> Mapping[str, int]:
@@ -442,15 +512,22 @@ def quick_of(spec: Any) -> Mapping[str, int]:
 
 
 def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
-    """The recipe of that name for a model on a data set. Raises ParameterError if there is none."""
+    """The recipe of that name for a model on a data set. Raises ParameterError if there is none.
+
+    Example:
+        >>> [find_recipe("digits", "inn_vae", recipe).weight_mmd for recipe in ("paper", "paper-mmd0.1")]
+        [1.0, 0.1]
+    """
+    plain, weights = split_name(recipe)
     try:
-        return RECIPES[dataset, family(model), recipe]
+        found = RECIPES[dataset, _in_recipes(model), plain]
     except KeyError:
         known = ", ".join(recipes_of(dataset, model)) or "none"
         raise ParameterError(
             f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} "
             "(the INN's own schedule already falls late, so it has no `late`)"
         ) from None
+    return found.with_values(**{f"weight_{name}": ours(value) for name, value in weights.items()})
 
 
 def curve_title(model: str, recipe: str) -> str:
@@ -460,8 +537,9 @@ def curve_title(model: str, recipe: str) -> str:
         >>> curve_title("inn", "paper"), curve_title("classic", "late")
         ('INN', 'classic, late decay')
     """
-    title = MODEL_TITLES[model]
-    return f"{title}, late decay" if recipe == "late" else title
+    plain, weights = split_name(recipe)
+    own = "".join(f", {name.replace('_', ' ')} x {value:g}" for name, value in weights.items())
+    return MODEL_TITLES[model] + (", late decay" if plain == "late" else "") + own
 
 
 # ---- one run ---------------------------------------------------------------------------------------------------
@@ -507,7 +585,8 @@ class Run:
 # What 10_train declares; a test compares the two.
 RUN_PARAMETERS = (
     "dataset", "model", "recipe", "bottleneck", "seed", "preset", "epochs", "data_root", "run_dir", "device",
-    "precision", "recompute", "image_size", "strict",
+    "precision", "recompute", "image_size", "strict", "weight_reconstruction", "weight_zero_padding", "weight_mmd",
+    "weight_kl",
 )  # fmt: skip
 
 
@@ -585,8 +664,8 @@ def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[st
     if not isinstance(dataset, str) or dataset not in DATASETS:
         return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}"]
     for model in models:
-        if model not in DATASETS[dataset].models:
-            allowed = ", ".join(DATASETS[dataset].models)
+        if model not in (allowed := MODELS.get(dataset, DATASETS[dataset].models)):
+            allowed = ", ".join(allowed)
             wrong.append(f"model: {model!r} is not known for {dataset}; allowed: {allowed}")
             continue
         known = recipes_of(dataset, model)
@@ -628,6 +707,19 @@ def check_number(name: str, value: Any, low: int, high: int | None, why: str) ->
     return []
 
 
+def check_weight(name: str, value: Any, model: Any) -> list[str]:
+    """What is wrong with a weight of the loss, where -1 stands for the recipe's: an empty list or one sentence.
+
+    Example:
+        >>> check_weight("kl", 0.1, "inn_vae"), check_weight("mmd", 0.1, "inn_vae")
+        (['weight_kl: inn_vae has no such term; allowed: -1'], [])
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (value == -1 or 0 <= value < float("inf")):
+        return [f"weight_{name}: {value!r} is not known; allowed: a number from 0, or -1 for the recipe's own"]
+    has = {"zero_padding": str(model).startswith("inn"), "kl": model == "classic_vae"}
+    return [] if value == -1 or has.get(name, True) else [f"weight_{name}: {model} has no such term; allowed: -1"]
+
+
 def check_writable(name: str, folder: Path) -> list[str]:
     """What is wrong with a folder that results are to be written into; makes it if it is not there."""
     try:
@@ -647,11 +739,12 @@ def stop_if(wrong: list[str], what: str) -> None:
 def check_run(parameters: Mapping[str, Any]) -> Run:
     """Check every parameter of a training run and resolve the defaults.
 
-    `epochs` 0 means the recipe's; `data_root` and `run_dir` "" mean the usual places; `precision` and `device` "auto"
-    are resolved when torch is there. Raises ParameterError that lists all that is wrong and what is allowed.
+    `epochs` 0 and weights of -1 mean the recipe's; other weights become part of its name. `data_root` and `run_dir` ""
+    mean the usual places; `precision` and `device` "auto" are resolved when torch is there.
+    Raises ParameterError that lists all that is wrong and what is allowed.
     """
     refuse_unknown(parameters, RUN_PARAMETERS, "10_train")
-    p = {"image_size": "", "strict": False, **parameters}  # of interest for some data sets alone
+    p = {"image_size": "", "strict": False, **{f"weight_{name}": -1 for name in WEIGHTS}, **parameters}  # seldom given
     stop_if([f"{name}: is missing" for name in RUN_PARAMETERS if name not in p], "The run")
     wrong = check_names(p["dataset"], [p["model"]], [p["recipe"]], p["preset"])
     wrong += check_image_size(p["dataset"], p["image_size"]) if not wrong else []
@@ -673,8 +766,12 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
         wrong.append(f"precision: {p['precision']!r} is not known; allowed: {', '.join(PRECISIONS)}")
     if isinstance(p["device"], str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", p["device"]):
         wrong.append(f"device: {p['device']!r} is not known; allowed: auto, cpu, cuda, cuda:N, mps")
+    wrong += [sentence for name in WEIGHTS for sentence in check_weight(name, p[f"weight_{name}"], p["model"])]
     stop_if(wrong, "The run")
 
+    plain = find_recipe(p["dataset"], p["model"], p["recipe"])
+    own = {n: p[f"weight_{n}"] for n in WEIGHTS if p[f"weight_{n}"] not in (-1, getattr(plain, f"weight_{n}"))}
+    p["recipe"] = recipe_name(p["recipe"], own)
     recipe = find_recipe(p["dataset"], p["model"], p["recipe"])
     epochs = p["epochs"] or (QUICK["epochs"] if p["preset"] == "quick" else recipe.epochs)
     place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "image_size")}
@@ -804,6 +901,31 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
         Path(given.get("figures") or PROJECT / "figures").expanduser().absolute(),
         names["device"], names["precision"], names["recompute"], image_size, names["strict"], threads[0], slots[0],
     )  # fmt: skip
+
+
+VAE_BOTTLENECK = 16
+VAE_RECIPES = {"inn_vae": "paper", "inn": "paper", "classic_vae": "late", "classic_mmd": "late"}  # what 31 compares
+
+
+def vae_jobs(sweep: Sweep) -> list[Job]:
+    """The runs that 31_inn_vae looks at, for the first bottleneck and the seeds of a sweep; none if there are none."""
+    if "inn_vae" not in MODELS.get(sweep.dataset, ()):
+        return []
+    seeds = dict.fromkeys(job.seed for job in sweep.jobs)
+    return [Job(m, r, sweep.bottlenecks[0], seed) for seed in seeds for m, r in VAE_RECIPES.items()]
+
+
+def check_vae(p: Mapping[str, Any]) -> None:
+    """Check the parameters of 31_inn_vae that a sweep has not. Raises ParameterError that lists all that is wrong."""
+    wrong = check_names(p["dataset"], ["inn_vae"], [split_name(str(p["recipe"]))[0]], p["preset"])
+    wrong += check_names(p["dataset"], ["classic_vae"], [p["classic_recipe"]], p["preset"])
+    top = dim_of(spec_of(p["dataset"], "inn_vae")) - 1 if not wrong else None  # a z is needed
+    wrong += check_number("bottleneck", p["bottleneck"], 1, top, f"1 to D - 1 = {top}" if top else "1 to D - 1")
+    wrong += check_number("permutations", p["permutations"], 19, None, "19 or more")
+    width = p["z_scale"]
+    if isinstance(width, bool) or not isinstance(width, int | float) or not 0 <= width < float("inf"):
+        wrong.append(f"z_scale: {width!r} is not known; allowed: a width above 0, or 0 to measure it")
+    stop_if(list(dict.fromkeys(wrong)), "The notebook")
 
 
 def _listed(text: str | None) -> list[str]:

@@ -69,7 +69,7 @@ def fit(
         model: from `models.build`, on the device of the images.
         images: the training images.
         recipe: epochs, batch size, learning rates, optimiser and loss weights.
-        seed: decides the order of the batches, together with the epoch alone.
+        seed: decides the order of the batches and the noise in the losses, together with the epoch alone.
         precision: `fp32` or `bf16` for the subnetworks while they train.
         recompute: compute the subnetworks' activations again for the backward pass instead of keeping them: less
             memory, more time, the same numbers.
@@ -106,12 +106,13 @@ def _one_epoch(
 ) -> dict[str, float]:
     """Every batch of an epoch once; the losses are summed on the device and read at its end."""
     sums: dict[str, Tensor] = {}
+    generator = noise(seed, epoch)
     batches = shuffled(len(images), recipe.batch_size, seed, epoch, recipe.drop_last)
     batches = (
         torch.stack(batches).to(images.pixels.device) if recipe.drop_last else batches
     )  # one copy to a GPU, not hundreds
     for index in batches:
-        for name, value in step(model, images.batch(index), recipe, optimizer).items():
+        for name, value in step(model, images.batch(index), recipe, optimizer, generator).items():
             sums[name] = sums.get(name, 0) + value
     means = {name: float(value) / len(batches) for name, value in sums.items()}
     if not torch.isfinite(torch.tensor(list(means.values()))).all():
@@ -122,10 +123,25 @@ def _one_epoch(
     return means
 
 
-def step(model: nn.Module, x: Tensor, recipe: Recipe, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """One training step on a batch x (B, C, H, W): `loss` and its terms, scalars left on the device."""
+def noise(seed: int, epoch: int) -> torch.Generator:
+    """Where the random numbers of an epoch's losses come from: (seed, epoch) alone, so that a resumed run draws the
+    same; and far from the numbers that `data.shuffled` draws."""
+    return torch.Generator().manual_seed(2**31 + seed * 1_000_003 + epoch)  # of a seed 32 bits count
+
+
+def step(
+    model: nn.Module,
+    x: Tensor,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    """One training step on a batch x (B, C, H, W): `loss` and its terms, scalars left on the device.
+
+    Variational models draw their noise from the generator, None being torch's own.
+    """
     optimizer.zero_grad(set_to_none=True)
-    terms = losses.terms(model, x)
+    terms = losses.terms(model, x, recipe, generator)
     loss = losses.total(terms, recipe)
     loss.backward()
     optimizer.step()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import build_random, random_weights
 
-from innae_utils import inn, models, settings
+from innae_utils import bottleneck, inn, models, settings
 
 CLIP = 0.636  # s -> 0.636 atan(s): the authors' soft clip at clamp 1
 
@@ -120,6 +120,47 @@ def test_log_det_is_that_of_autograds_jacobian():
         expected = torch.linalg.slogdet(jacobian.reshape(64, 64)).logabsdet
         assert abs(value - expected) < 1e-10
         assert abs(expected) > 1e-2
+
+
+@pytest.mark.parametrize("z_scale", [0.03, torch.linspace(0.01, 0.5, 60, dtype=torch.float64)])
+def test_log_prob_is_the_change_of_variables_with_autograds_jacobian(z_scale):
+    model = build_random("inn_vae", "digits", 4)
+    x = torch.rand(3, 1, 8, 8, dtype=torch.float64)
+    scale = torch.cat((torch.ones(4), torch.as_tensor(z_scale, dtype=torch.float64).expand(60)))
+    prior = torch.distributions.MultivariateNormal(torch.zeros(64, dtype=torch.float64), torch.diag(scale**2))
+    for image, value in zip(x, model.log_prob(x, z_scale), strict=True):
+        latent = torch.cat(model.transform(image[None]), 1)[0]
+        jacobian = torch.autograd.functional.jacobian(lambda v: torch.cat(model.transform(v[None]), 1)[0], image)
+        expected = prior.log_prob(latent) + torch.linalg.slogdet(jacobian.reshape(64, 64)).logabsdet
+        assert value.item() == pytest.approx(expected.item(), rel=1e-10)
+
+
+def test_log_prob_is_a_density_that_integrates_to_1():
+    """On images of 2 x 2, by importance sampling from a broad density."""
+    torch.manual_seed(1)
+    spec = settings.InnSpec((1, 2, 2), ((8,),), 8)
+    model = random_weights(bottleneck.InvertibleAutoencoder(inn.build(spec), spec.shape, 2), scale=0.5).double()
+    broad = torch.distributions.StudentT(5.0, torch.zeros(1, 2, 2, dtype=torch.float64), 1.5)
+    with torch.no_grad():
+        x = broad.sample((400_000,))
+        weights = (model.log_prob(x, 0.7) - broad.log_prob(x).flatten(1).sum(1)).exp()
+    error = weights.std() / len(weights) ** 0.5
+    assert error < 0.01 and abs(weights.mean() - 1) < 4 * error
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
+def test_the_log_determinant_of_the_inverse_is_minus_that_of_the_map(dataset):
+    model = build_random("inn_vae", dataset, 4)
+    x = torch.rand(4, *settings.MODELS[dataset]["inn_vae"].shape, dtype=torch.float64)
+    with torch.no_grad():
+        y, z = model.transform(x)
+        forward, backward = model.log_det(x), model.latent_log_det(y, z)
+        again = model.log_prob(model.inverse(y, z), 0.1)
+        assert forward.abs().min() > 1e-2
+        assert (forward + backward).abs().max() < 1e-9 * forward.abs().max()
+        normal = torch.distributions.Normal(0, 1).log_prob
+        from_latent = normal(y).sum(1) + (normal(z / 0.1) - math.log(0.1)).sum(1) - backward
+        assert torch.allclose(again, from_latent, rtol=1e-10)
 
 
 def test_initialisation_is_the_authors():

@@ -16,6 +16,16 @@ PARAMETERS = {
     ("mnist", "classic_deep"): (7_906_064, 2_049),
     ("cifar10", "inn"): (13_235_176, 0),
     ("cifar10", "classic"): (12_549_379, 18_433),
+    # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
+    ("digits", "inn_vae"): (76_696, 0),
+    ("digits", "classic_mmd"): (395_072, 257),
+    ("digits", "classic_vae"): (395_072, 386),
+    ("mnist", "inn_vae"): (1_121_192, 0),
+    ("mnist", "classic_mmd"): (1_133_072, 257),
+    ("mnist", "classic_vae"): (1_133_072, 386),
+    ("cifar10", "inn_vae"): (13_235_176, 0),
+    ("cifar10", "classic_mmd"): (12_549_379, 18_433),
+    ("cifar10", "classic_vae"): (12_549_379, 27_650),
     ("celeba", "inn"): (50_070_152, 0),
     ("celeba", "classic"): (55_612_163, 40_961),
     ("lfw", "inn"): (50_070_152, 0),
@@ -73,6 +83,23 @@ def test_classic_layers_are_the_papers():
     assert [layer.out_features for layer in network.decoder if isinstance(layer, nn.Linear)] == [128, 256, 512, 784]
     kinds = [type(layer).__name__ for layer in network.decoder]
     assert kinds == ["Linear", "ReLU", "Linear", "ReLU", "Linear", "ReLU", "Linear", "Tanh", "Unflatten"]
+
+
+@pytest.mark.parametrize("dataset", ["digits", "cifar10"])
+def test_a_vae_encodes_to_the_mean_of_its_posterior(dataset):
+    network = models.build("classic_vae", dataset, 3, seed=1)
+    x = torch.rand(5, *settings.MODELS[dataset]["classic_vae"].shape)
+    with torch.no_grad():
+        mean, log_variance = network.posterior(x)
+        assert mean.shape == log_variance.shape == (5, 3)
+        assert torch.equal(torch.cat((mean, log_variance), 1), network.encoder(x))
+        assert torch.equal(network.encode(x), mean) and torch.equal(network(x), network.decode(mean))
+
+
+@pytest.mark.parametrize(("variational", "plain"), [("inn_vae", "inn"), ("classic_mmd", "classic")])
+def test_the_variational_models_are_the_very_networks_of_their_peers(variational, plain):
+    one, two = (models.build(name, "mnist", 12, seed=3).state_dict() for name in (variational, plain))
+    assert list(one) == list(two) and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_classic_initialisation_is_xavier_uniform():

@@ -147,6 +147,72 @@ def test_what_cannot_be_drawn_from_published_rows_is_refused(given, said, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture(scope="module")
+def vae_runs(tmp_path_factory):
+    """A quick run of each model of 31_inn_vae, and the notebook over them."""
+    root = tmp_path_factory.mktemp("vae")
+    for model, recipe in settings.VAE_RECIPES.items():
+        place = dict(dataset="digits", model=model, recipe=recipe, bottleneck=4, seed=0, preset="quick")
+        folder = settings.run_dir(**place, root=root)
+        papermill("10_train.ipynb", folder / "train.ipynb", {**place, "run_dir": str(folder)})
+    parameters = {"bottleneck": 4, "preset": "quick", "permutations": 19, "runs": str(root), "figures": str(root / "f")}
+    papermill("31_inn_vae.ipynb", root / "31.ipynb", parameters)
+    return root
+
+
+def test_10_train_keeps_the_terms_of_a_variational_model_and_names_weights_of_its_own(vae_runs, tmp_path):
+    terms = {"inn_vae": {"zero_padding", "mmd"}, "classic_mmd": {"mmd"}, "classic_vae": {"kl"}, "inn": {"zero_padding"}}
+    for path in (vae_runs / "quick").rglob("history.parquet"):
+        history = pd.read_parquet(path)
+        assert set(history) == {"epoch", "lr", "loss", "reconstruction", "seconds"} | terms[path.parts[-5]]
+    given = {"model": "inn_vae", "bottleneck": 4, "preset": "quick", "weight_mmd": 0.5, "run_dir": str(tmp_path)}
+    papermill("10_train.ipynb", tmp_path / "train.ipynb", given)
+    row, history = results.read_row(tmp_path / "result.json"), pd.read_parquet(tmp_path / "history.parquet")
+    assert row["recipe"] == "paper-mmd0.5"
+    weighted = history["reconstruction"] + history["zero_padding"] + 0.5 * history["mmd"]
+    assert np.allclose(history["loss"], weighted, rtol=1e-5)
+
+
+def test_31_draws_every_figure_and_leaves_its_numbers(vae_runs):
+    from PIL import Image
+
+    folder = vae_runs / "f" / "quick" / "digits"
+    pictures = sorted(folder.glob("inn_vae_*.png"))
+    assert len(pictures) == len(list(folder.glob("inn_vae_*.pdf"))) == 10
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert picture.width > 700 and np.asarray(picture.convert("L")).std() > 10, path.name
+        assert b"/Type3" not in path.with_suffix(".pdf").read_bytes(), "text must stay text"
+    numbers = pd.read_csv(folder / "inn_vae_numbers.csv")
+    assert np.isfinite(numbers["value"]).all() and set(numbers["bottleneck"]) == {4}
+    found = numbers.set_index(["model", "measure"])["value"]
+    row = results.read_row(vae_runs / "quick" / "digits" / "inn_vae" / "paper" / "k0004" / "seed0" / "result.json")
+    assert found["INN VAE", "test L1"] == pytest.approx(row["test_l1"], rel=1e-5)
+    assert all(0.05 <= found[model, "p"] <= 1 for model in ("INN VAE", "INN", "the prior itself"))
+    shares = numbers[
+        numbers["measure"].isin(["precision", "recall", "coverage"]) | numbers["measure"].str.match("area")
+    ]
+    assert len(shares) == 6 * 3 + 2 * 7 and shares["value"].between(0, 1).all()
+    executed = (vae_runs / "31.ipynb").read_text()
+    assert "The panel needs JupyterLab" in executed and "the picture follows a slider in" in executed
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"bottleneck": 64, "z_scale": -1.0}, ["allowed: 1 to D - 1 = 63", "z_scale: -1.0 is not known"]),
+        ({"recipe": "late"}, ["'late' is not known for inn_vae on digits; allowed: paper"]),
+        (
+            {"recipe": "paper-mmd0.1"},
+            ["of inn_vae (paper-mmd0.1), inn (paper)", "`make vae DATASET=digits` makes them"],
+        ),
+    ],
+)
+def test_31_refuses_what_it_cannot_show(tmp_path, parameters, said):
+    done = papermill("31_inn_vae.ipynb", tmp_path / "out.ipynb", {**parameters, "runs": str(tmp_path)}, False)
+    assert done.returncode != 0 and all(sentence in done.stderr for sentence in said), done.stderr[-2000:]
+
+
 BAD = [
     ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
     ({"bottleneck": "12"}, "a whole number, 1 to D = 64"),

@@ -17,6 +17,8 @@ PLACE = {
     "dataset": "digits", "model": "inn", "recipe": "paper", "bottleneck": 4, "seed": 0, "preset": "full", "epochs": 30,
 }  # fmt: skip
 
+NO_WEIGHTS = {f"weight_{name}": -1 for name in settings.WEIGHTS}  # of a run's own
+
 
 def row(**changes):
     measured = {
@@ -82,7 +84,7 @@ def test_what_cannot_be_finished_leaves_the_old_file(tmp_path):
 
 def test_finish_writes_every_file_and_the_model_can_be_loaded(tmp_path):
     parameters = {**PLACE, "preset": "quick", "epochs": 0, "data_root": "", "run_dir": str(tmp_path)}
-    run = settings.check_run({**parameters, "device": "cpu", "precision": "fp32", "recompute": False})
+    run = settings.check_run({**parameters, **NO_WEIGHTS, "device": "cpu", "precision": "fp32", "recompute": False})
     images = data.load("digits", "test", limit=64)
     network = models.build("inn", "digits", 4, seed=0)
     history = list(train.fit(network, images, run.recipe_settings, checkpoint=run.checkpoint))
@@ -160,6 +162,7 @@ def test_published_rows_come_back_and_a_newer_one_replaces_its_elder(tmp_path):
         ({"epochs": 29}, "ran for 29 epochs"),
         ({"commit": "abc-dirty"}, "no commit holds"),
         ({"commit": "unknown"}, "no commit holds"),
+        ({"model": "inn_vae", "recipe": "paper-mmd0.1"}, "weights of its own"),
     ],
 )
 def test_what_is_no_result_is_not_published(tmp_path, changes, said):
@@ -331,6 +334,7 @@ def test_a_notebooks_outputs_prose_and_metadata_do_not_change_a_digest(tmp_path)
 
 def test_the_identity_of_a_run_holds_its_parameters_and_the_code_but_no_paths(tmp_path):
     given = {**PLACE, "epochs": 0, "data_root": "", "device": "cpu", "precision": "fp32", "recompute": False}
+    given |= NO_WEIGHTS
     runs = [settings.check_run({**given, "run_dir": str(tmp_path / name)}) for name in "ab"]
     assert results.identity(runs[0]) == results.identity(runs[1])
     for change in ({"seed": 1}, {"bottleneck": 5}, {"epochs": 3}):

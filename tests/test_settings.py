@@ -9,6 +9,7 @@ from innae_utils.settings import ParameterError, Run, check_run, check_sweep, fi
 GOOD = {
     "dataset": "digits", "model": "inn", "recipe": "paper", "bottleneck": 16, "seed": 0, "preset": "full",
     "epochs": 0, "data_root": "", "device": "auto", "precision": "auto", "recompute": False,
+    "weight_reconstruction": -1.0, "weight_zero_padding": -1.0, "weight_mmd": -1.0, "weight_kl": -1.0,
 }  # fmt: skip
 
 
@@ -46,6 +47,12 @@ def test_a_good_run_is_resolved(tmp_path, monkeypatch):
         ({"dataset": ["mnist"]}, "allowed: digits, mnist"),
         ({"recompute": "false"}, "recompute: 'false' is a str; allowed: true, false"),
         ({"precision": "fp16"}, "allowed: auto, fp32, bf16"),
+        ({"weight_mmd": -0.5}, "weight_mmd: -0.5 is not known; allowed: a number from 0, or -1"),
+        ({"weight_mmd": "1e-1"}, "weight_mmd: '1e-1' is not known"),
+        ({"weight_mmd": math.inf}, "weight_mmd: inf is not known"),
+        ({"weight_mmd": math.nan}, "weight_mmd: nan is not known"),
+        ({"weight_kl": 0.1}, "weight_kl: inn has no such term; allowed: -1"),
+        ({"model": "classic_vae", "weight_zero_padding": 1}, "weight_zero_padding: classic_vae has no such term"),
         ({"botleneck": 4}, "10_train has no parameter 'botleneck'; allowed: dataset, model"),
     ],
 )
@@ -114,6 +121,39 @@ def test_every_value_of_every_recipe_is_tagged():
     for recipe in settings.RECIPES.values():
         assert set(recipe.sources) == set(vars(recipe)) - {"sources"}
         assert set(recipe.sources.values()) <= {"paper", "authors", "ours"}
+
+
+def test_weights_of_a_runs_own_are_in_its_recipe_and_in_the_recipes_name(tmp_path):
+    run = check_run(good(tmp_path, model="inn_vae", weight_mmd=0.1, weight_zero_padding=0))
+    assert run.recipe == "paper-zero_padding0.0-mmd0.1"
+    assert (run.recipe_settings.weight_mmd, run.recipe_settings.weight_zero_padding) == (0.1, 0)
+    assert run.recipe_settings.sources["weight_mmd"] == "ours"
+    assert find_recipe("digits", "inn_vae", run.recipe).weight_mmd == 0.1
+    assert settings.curve_title("inn_vae", run.recipe) == "INN VAE, zero padding x 0, mmd x 0.1"
+    assert check_run(good(tmp_path, model="inn_vae", weight_mmd=1)).recipe == "paper", "that is the recipe's"
+    assert check_run(good(tmp_path, weight_mmd=0)).recipe == "paper"
+    weights = {"reconstruction": 1e-7, "mmd": 12345678.9}
+    assert settings.split_name(settings.recipe_name("late", weights)) == ("late", weights)
+
+
+def test_equation_6_and_its_peers():
+    inn, plain = (find_recipe("mnist", model, "paper") for model in ("inn_vae", "inn"))
+    assert (inn.weight_reconstruction, inn.weight_zero_padding, inn.weight_mmd, inn.weight_kl) == (1, 1, 1, 0)
+    assert inn.sources["weight_mmd"] == "paper"
+    assert inn == plain.with_values(weight_mmd=settings.paper(1.0))
+    vae = find_recipe("mnist", "classic_vae", "late")
+    assert vae.weight_kl == pytest.approx(0.05 / 784) and vae.weight_mmd == 0
+    assert find_recipe("mnist", "classic_mmd", "late").weight_mmd == 1
+
+
+def test_the_variational_models_are_run_by_name_and_not_by_default():
+    for known in settings.DATASETS.values():
+        assert not set(settings.VARIATIONAL) & set(known.models)
+    for dataset in ("digits", "mnist", "cifar10"):
+        jobs = check_sweep({"dataset": dataset, "models": "inn_vae,classic_vae", "bottlenecks": "4"}).jobs
+        assert {job.model for job in jobs} == {"inn_vae", "classic_vae"}
+    assert {job.recipe for job in check_sweep({"models": "inn_vae"}).jobs} == {"paper"}
+    assert {settings.family(model) for model in settings.VARIATIONAL} == {"inn", "classic"}
 
 
 def test_a_sweep_lists_the_data_sets_own_choice():

@@ -32,7 +32,7 @@ def same_weights(one, two):
     return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
-@pytest.mark.parametrize("model", ["inn", "classic"])
+@pytest.mark.parametrize("model", ["inn", "classic", "inn_vae", "classic_vae", "classic_mmd"])
 def test_the_same_seed_twice_gives_the_same_numbers_and_another_seed_does_not(model):
     (one, first), (two, second), (other, third) = fit(model), fit(model), fit(model, seed=1)
     assert losses_of(first) == losses_of(second) != losses_of(third)
@@ -88,6 +88,27 @@ def test_one_epoch_is_a_textbook_adam_loop():
 class Float64(data.Images):
     def batch(self, index):
         return super().batch(index).double()
+
+
+@pytest.mark.parametrize("model", ["inn_vae", "classic_vae", "classic_mmd"])
+def test_the_noise_of_an_epoch_depends_on_seed_and_epoch_alone(model, tmp_path, monkeypatch):
+    """Stopped after two of four epochs and gone on, with torch's own generator elsewhere: the very same weights."""
+    plan = recipe(model)
+    network, history = fit(model, recipe=plan)
+    broken = models.build(model, "digits", 8, seed=0)
+    records = train.fit(broken, FEW, plan, seed=0, checkpoint=tmp_path / "c.pt", identity="x")
+    next(records), next(records)
+    records.close()
+    torch.manual_seed(12345)
+    resumed = models.build(model, "digits", 8, seed=99)
+    again = list(train.fit(resumed, FEW, plan, seed=0, checkpoint=tmp_path / "c.pt", identity="x"))
+    assert losses_of(again) == losses_of(history) and same_weights(network, resumed)
+    draws = {
+        tuple(torch.randn(3, generator=train.noise(seed, epoch)).tolist()) for seed in range(4) for epoch in range(1, 9)
+    }
+    assert len(draws) == 32, "each seed and each epoch has noise of its own"
+    order = torch.Generator().manual_seed(0 * 1_000_003 + 1)
+    assert not torch.equal(torch.randn(3, generator=order), torch.randn(3, generator=train.noise(0, 1)))
 
 
 def test_the_record_of_an_epoch():
@@ -171,7 +192,8 @@ def test_weights_that_give_no_number_give_no_l1():
         train.evaluate(network, FEW)
 
 
-def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path):
+@pytest.mark.parametrize("model", ["inn", "inn_vae", "classic_vae"])
+def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path, model):
     """kill -9 in the middle of an epoch, in a process of its own."""
     script = tmp_path / "job.py"
     script.write_text(
@@ -182,7 +204,7 @@ def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path):
         from innae_utils import data, models, settings, train
         torch.set_num_threads(1)
         images = data.load("digits", "train", limit=200)
-        network = models.build("inn", "digits", 8, seed=0)
+        network = models.build(sys.argv[3], "digits", 8, seed=0)
         die_at = int(sys.argv[2])
         steps = 0
         step = torch.optim.Adam.step
@@ -193,7 +215,7 @@ def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL)
             return step(self, *a)
         torch.optim.Adam.step = counted
-        recipe = settings.find_recipe("digits", "inn", "paper").scaled(4)
+        recipe = settings.find_recipe("digits", sys.argv[3], "paper").scaled(4)
         for record in train.fit(network, images, recipe, checkpoint=Path(sys.argv[1]), identity="x"):
             print(record["epoch"], record["lr"], record["loss"].hex())
         print(train.evaluate(network, images).hex())
@@ -201,12 +223,13 @@ def test_a_killed_process_goes_on_and_ends_with_the_very_numbers(tmp_path):
     )
 
     def job(name, die_at):
-        command = [sys.executable, str(script), str(tmp_path / name), str(die_at)]
+        command = [sys.executable, str(script), str(tmp_path / name), str(die_at), model]
         return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
     unbroken = job("unbroken.pt", -1)
     assert unbroken.returncode == 0, unbroken.stderr
-    killed = job("broken.pt", 6 * 2 + 3)  # six batches an epoch: in the third
+    each = 200 // settings.find_recipe("digits", model, "paper").batch_size
+    killed = job("broken.pt", 2 * each + 2)  # in the third epoch
     assert killed.returncode == -signal.SIGKILL
     assert job("broken.pt", -1).stdout == unbroken.stdout
 

@@ -159,6 +159,42 @@ def planned(project):
     return {rule: int(count) for rule, count in pairs if rule != "total"}
 
 
+def test_make_vae_asks_for_its_four_models_and_their_figures(project):
+    from importlib import util
+
+    spec = util.spec_from_file_location("make_figures", settings.PROJECT / "workflow" / "figures.py")
+    make = util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    given = make.for_vae({"preset": "quick", "seeds": "3", "runs": f"{project}/runs", "figures": f"{project}/figures"})
+    line = make.snakemake(given, "1", "vae")
+    line.insert(line.index("--config"), "--dry-run")
+    line[line.index("--profile") + 1] = str(project / "workflow" / "profiles" / "local")
+    _, options = command(project)
+    done = subprocess.run(line, capture_output=True, text=True, **options)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    asked = {job for job in settings.VAE_RECIPES.items() if f"runs/quick/digits/{job[0]}/{job[1]}/k0016/seed3" in said}
+    assert asked == set(settings.VAE_RECIPES.items())
+    assert said.count("inn_vae_samples.pdf") and "figure5" not in said
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("bottlenecks=8,16", "`make vae` takes one, less than D = 64"),
+        ("bottlenecks=64", "`make vae` takes one, less than D = 64"),
+        ("models=inn", "models: `make vae` always takes inn_vae (paper), inn (paper)"),
+        ("dataset=celeba", "'inn_vae' is not known for celeba"),
+    ],
+)
+def test_make_vae_refuses_what_it_cannot_compare(project, argument, said):
+    line, options = command(project, argument)
+    line.insert(2, "vae")
+    done = subprocess.run(line, capture_output=True, text=True, **options)
+    assert done.returncode == 2 and said in done.stderr
+    assert not (project / "runs").exists()
+
+
 def test_the_cores_and_the_folders_are_checked_before_anything_starts(project):
     line, options = command(project)
     line[line.index("--cores") + 1] = "many"

@@ -1,6 +1,6 @@
-"""What `make figures` runs: check the sweep, let Snakemake do what is missing, name the figures and the time it took.
+"""What `make figures` and `make vae` run: check the sweep, let Snakemake do what is missing, name figures and time.
 
-Usage: python workflow/figures.py [--cores N] [name=value ...]
+Usage: python workflow/figures.py [vae] [--cores N] [name=value ...]
 """
 
 import re
@@ -32,7 +32,27 @@ def watch(command: list[str]) -> int:
     return process.returncode
 
 
-def snakemake(given: dict[str, str], cores: str) -> list[str]:
+DRAWN = {"figures": "figure[56]*.p*", "vae": "inn_vae_*"}  # goal -> the files that it ends with
+
+
+def for_vae(given: dict[str, str]) -> dict[str, str]:
+    """The parameters of a sweep with 31_inn_vae's models and bottleneck. Raises ParameterError if others are given."""
+    fixed = ", ".join(f"{model} ({recipe})" for model, recipe in settings.VAE_RECIPES.items())
+    wrong = [
+        f"{name}: `make vae` always takes {fixed}; leave it out" for name in ("models", "recipes") if name in given
+    ]
+    settings.stop_if(wrong, "The sweep")
+    fixed = {"models": ",".join(settings.VAE_RECIPES), "recipes": ",".join(sorted({*settings.VAE_RECIPES.values()}))}
+    given = {"bottlenecks": str(settings.VAE_BOTTLENECK), **given, **fixed}
+    sweep = settings.check_sweep(given)
+    dim = settings.dim_of(settings.spec_of(sweep.dataset, "inn_vae"))
+    if len(sweep.bottlenecks) > 1 or sweep.bottlenecks[0] == dim:
+        said = f"bottlenecks: {given['bottlenecks']!r} is not allowed; `make vae` takes one, less than D = {dim}"
+        settings.stop_if([said], "The sweep")
+    return given
+
+
+def snakemake(given: dict[str, str], cores: str, goal: str = "figures") -> list[str]:
     """The Snakemake command of a sweep: its parameters as they were given, its folders made absolute."""
     sweep = settings.check_sweep(given)
     given = given | {name: str(getattr(sweep, name)) for name in ("data_root", "runs", "figures")}
@@ -40,7 +60,7 @@ def snakemake(given: dict[str, str], cores: str) -> list[str]:
     command = [sys.executable, "-m", "snakemake", "--profile", str(profile), "--cores", cores]
     if gpus := slots.visible():
         command += ["--resources", f"gpu={len(gpus) * sweep.slots}"]
-    return [*command, "--config", *(f"{name}={value}" for name, value in given.items())]
+    return [*command, goal, "--config", *(f"{name}={value}" for name, value in given.items())]
 
 
 def set_aside_broken_rows(sweep: settings.Sweep) -> None:
@@ -76,7 +96,9 @@ def drawn_alone(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
-    cores = "all"
+    goal, cores = "figures", "all"
+    if arguments[:1] == ["vae"]:
+        goal, arguments = "vae", arguments[1:]
     if arguments[:1] == ["--cores"]:
         cores, arguments = arguments[1], arguments[2:]
     if not valid_cores(cores):
@@ -86,6 +108,7 @@ def main(arguments: list[str]) -> int:
     if given.pop("rows", "local") != "local":
         return drawn_alone(arguments)
     try:
+        given = for_vae(given) if goal == "vae" else given
         sweep = settings.check_sweep(given)
         faults = [
             fault for name in ("runs", "figures") for fault in settings.check_writable(name, getattr(sweep, name))
@@ -94,13 +117,14 @@ def main(arguments: list[str]) -> int:
     except settings.ParameterError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{len(sweep.jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
+    jobs = settings.vae_jobs(sweep) if goal == "vae" else sweep.jobs
+    print(f"{len(jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
     set_aside_broken_rows(sweep)
-    code = watch(snakemake(given, cores))
+    code = watch(snakemake(given, cores, goal))
     if code:
         print("The sweep did not finish; why is said above. What is done is kept for the next call.", file=sys.stderr)
         return code
-    for figure in sorted(sweep.figure_folder.glob("figure[56]*.p*")):
+    for figure in sorted(sweep.figure_folder.glob(DRAWN[goal])):
         print(figure)
     print(f"{time.monotonic() - started:.0f} seconds")
     return 0
