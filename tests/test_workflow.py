@@ -185,6 +185,7 @@ def test_make_vae_asks_for_its_four_models_and_their_figures(project):
         ("bottlenecks=64", "`make vae` takes one, less than D = 64"),
         ("models=inn", "models: `make vae` always takes inn_vae (paper), inn (paper)"),
         ("dataset=celeba", "'inn_vae' is not known for celeba"),
+        ("rows=published", "rows: `make vae` looks at networks"),
     ],
 )
 def test_make_vae_refuses_what_it_cannot_compare(project, argument, said):
