@@ -167,7 +167,7 @@ def test_make_vae_asks_for_its_four_models_and_their_figures(project):
     spec.loader.exec_module(make)
     given = make.for_vae({"preset": "quick", "seeds": "3", "runs": f"{project}/runs", "figures": f"{project}/figures"})
     line = make.snakemake(given, "1", "vae")
-    line.insert(line.index("--config"), "--dry-run")
+    line[line.index("vae") : line.index("vae") + 1] = ["vae", "--dry-run", "--quiet", "host", "--nocolor"]
     line[line.index("--profile") + 1] = str(project / "workflow" / "profiles" / "local")
     _, options = command(project)
     done = subprocess.run(line, capture_output=True, text=True, **options)
@@ -185,6 +185,7 @@ def test_make_vae_asks_for_its_four_models_and_their_figures(project):
         ("bottlenecks=64", "`make vae` takes one, less than D = 64"),
         ("models=inn", "models: `make vae` always takes inn_vae (paper), inn (paper)"),
         ("dataset=celeba", "'inn_vae' is not known for celeba"),
+        ("rows=published", "rows: `make vae` looks at networks"),
     ],
 )
 def test_make_vae_refuses_what_it_cannot_compare(project, argument, said):

@@ -106,7 +106,10 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     given = dict(argument.partition("=")[::2] for argument in arguments)
     if given.pop("rows", "local") != "local":
-        return drawn_alone(arguments)
+        if goal == "figures":
+            return drawn_alone(arguments)
+        print("rows: `make vae` looks at networks, and those are not published; leave it out", file=sys.stderr)
+        return 2
     try:
         given = for_vae(given) if goal == "vae" else given
         sweep = settings.check_sweep(given)
