@@ -23,7 +23,7 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
     for model, recipe in (
         ("inn", "paper"), ("classic", "paper"), ("classic", "late"), ("classic_1024", "paper"),
         ("classic_2048", "paper"), ("classic_deep", "paper"), ("classic_1024", "late"), ("classic_2048", "late"),
-        ("classic_deep", "late"),
+        ("classic_deep", "late"), ("inn", "no_padding"), ("classic", "tuned"),
     )
 ]  # fmt: skip
 PCA = settings.MODEL_TITLES["pca"]

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from pathlib import Path
 
@@ -152,3 +153,12 @@ def test_a_wrong_sweep_is_refused(given, said):
     with pytest.raises(ParameterError) as caught:
         check_sweep(given)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
+def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset):
+    with_loss, without = find_recipe(dataset, "inn", "paper"), find_recipe(dataset, "inn", "no_padding")
+    assert without == dataclasses.replace(with_loss, weight_zero_padding=0.0)
+    assert without.sources["weight_zero_padding"] == "ours"
+    assert "no_padding" not in {job.recipe for job in check_sweep({"dataset": dataset}).jobs}
+    assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "no_padding"}).jobs} == {"inn"}
