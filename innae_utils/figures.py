@@ -152,3 +152,29 @@ def figure6(reconstructions: Mapping[str, Mapping[str, np.ndarray]], title: str 
     if title:
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
     return figure
+
+
+def trials(table: pd.DataFrame) -> Figure:
+    """Every trial of a tuning study against each of its four settings; the first trial, the paper's recipe, is a cross.
+
+    Args:
+        table: the columns of `tuning.COLUMNS`; trials that diverged have no L1 and are not drawn.
+    """
+    scales = {"lr": "log", "schedule": None, "weight_decay": "log", "epochs": "linear"}
+    names = {"lr": "learning rate", "weight_decay": "weight decay", "schedule": "learning rate falls at"}
+    figure, panels = plt.subplots(1, 4, figsize=(7.6, 2.5), sharey=True)
+    table = table.dropna(subset="held_out_l1")
+    first = table["trial"] == 0
+    for axes, (column, scale) in zip(panels, scales.items(), strict=True):
+        kinds = list(dict.fromkeys(sorted(table[column]))) if scale is None else None
+        values = table[column].map(kinds.index) if kinds else table[column]
+        axes.plot(values[~first], table["held_out_l1"][~first], "o", alpha=0.7, markeredgewidth=0)
+        axes.plot(values[first], table["held_out_l1"][first], "x", color="C1", markersize=7, markeredgewidth=2)
+        axes.set_xlabel(names.get(column, column))
+        if kinds:
+            axes.set_xticks(range(len(kinds)), [kind.replace(" and ", ", ") for kind in kinds], rotation=30, ha="right")
+            axes.set_xlim(-0.5, len(kinds) - 0.5)
+        else:
+            axes.set_xscale(scale)
+    panels[0].set_ylabel("L1 on held-out images")
+    return figure

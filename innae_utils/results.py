@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from innae_utils.settings import PROJECT, QUICK, ParameterError, Run, find_recipe
+from innae_utils.settings import PROJECT, QUICK, TUNED, ParameterError, Run, find_recipe, recipes_of
 
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
@@ -154,7 +154,7 @@ def gather(root: str | os.PathLike = "runs"):
     for path in sorted(Path(root).rglob("result.json")):
         try:
             row = read_row(path)
-            if row["model"] != "pca":
+            if row["model"] != "pca" and row["recipe"] != TUNED:  # a study's winner need not be published
                 find_recipe(row["dataset"], row["model"], row["recipe"])
             rows.append(row)
         except (ResultError, ParameterError) as error:
@@ -178,6 +178,8 @@ def uncut(frame):
 
 
 def _epochs(row) -> int:
+    if row.recipe == TUNED and TUNED not in recipes_of(row.dataset, row.model):
+        return row.epochs  # nothing to hold it against
     return QUICK["epochs"] if row.preset == "quick" else find_recipe(row.dataset, row.model, row.recipe).epochs
 
 

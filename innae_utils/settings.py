@@ -262,28 +262,46 @@ RECIPES: dict[tuple[str, str, str], Recipe] = {
 
 
 RECIPE_TITLES = {"late": "late decay", "no_padding": "no zero-padding loss", "tuned": "tuned"}
+TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
+TUNED_FILE = PROJECT / "results" / "tuned.json"
+
+
+def tuned(base: Recipe, epochs: int, lr: float, milestones: Any, weight_decay: float) -> Recipe:
+    """A recipe with the four settings that a study looks for replaced, and these tagged `ours`."""
+    found = {"epochs": epochs, "lr": lr, "milestones": tuple(milestones), "weight_decay": weight_decay}
+    return replace(base, **found, sources={**base.sources, **dict.fromkeys(found, "ours")})
+
+
+def published_tuned(dataset: str, model: str) -> Recipe | None:
+    """The recipe `tuned` of a model, from `results/tuned.json`; None if no study of it is published."""
+    entries = json.loads(TUNED_FILE.read_text()) if TUNED_FILE.exists() else {}
+    if (entry := entries.get(dataset, {}).get(model)) is None:
+        return None
+    found = {name: entry[name] for name in ("epochs", "lr", "milestones", "weight_decay")}
+    return tuned(RECIPES[dataset, family(model), "paper"], **found)
 
 
 def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
-    """The names of the recipes that a model has on a data set.
+    """The names of the recipes that a model has on a data set, `tuned` among them where a study is published.
 
     Example:
-        >>> recipes_of("digits", "inn"), recipes_of("digits", "classic")
+        >>> recipes_of("mnist", "inn"), recipes_of("cifar10", "classic")
         (('paper', 'no_padding'), ('paper', 'late'))
     """
-    return tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, family(model)))
+    named = tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, family(model)))
+    return (*named, TUNED) if published_tuned(dataset, model) else named
 
 
 def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
     """The recipe of that name for a model on a data set. Raises ParameterError if there is none."""
-    try:
-        return RECIPES[dataset, family(model), recipe]
-    except KeyError:
+    found = published_tuned(dataset, model) if recipe == TUNED else RECIPES.get((dataset, family(model), recipe))
+    if found is None:
         known = ", ".join(recipes_of(dataset, model)) or "none"
         raise ParameterError(
-            f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} "
-            "(the INN's own schedule already falls late, so it has no `late`)"
-        ) from None
+            f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} (the INN's own schedule already falls "
+            "late, so it has no `late`; `tuned` is there for models whose study lies in results/tuned.json)"
+        )
+    return found
 
 
 def curve_title(model: str, recipe: str) -> str:

@@ -142,7 +142,7 @@ def test_a_sweep_takes_lists_with_commas():
         ({"bottlenecks": "12,x"}, "'x' is a str; allowed: a whole number, 1 to D = 64"),
         ({"bottlenecks": "12,65"}, "65 is out of range; allowed: 1 to D = 64"),
         ({"models": "classic_deep"}, "allowed: inn, classic"),
-        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: paper"),
+        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: no_padding, paper"),
         ({"seeds": "-1"}, "-1 is out of range"),
         ({"device": "gpu"}, "allowed: auto, cpu"),
         ({"recompute": "perhaps"}, "allowed: true, false"),
