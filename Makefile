@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # What `make figures` takes, and the name it has in the workflow.
-SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION RECOMPUTE THREADS SLOTS
+SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES DEVICE PRECISION RECOMPUTE IMAGE_SIZE STRICT \
+  THREADS SLOTS
 OTHER := PYTHON CORES
 lower = $(shell echo $(1) | tr '[:upper:]' '[:lower:]')
 CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$($(name))'))
@@ -27,7 +28,7 @@ $(foreach name,$(SWEEP),$(if $(filter environment,$(firstword $(origin $(name)))
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-figures: $(READY)  ## train what is missing and draw figures 5 and 6 (DATASET=digits, or mnist, cifar10)
+figures: $(READY)  ## train what is missing and draw figures 5 and 6 (DATASET=digits, mnist, cifar10, celeba, lfw or images)
 	@$(BIN)/python workflow/figures.py --cores $(CORES) $(CONFIG)
 
 plan: $(READY)  ## what is still to do, and how long this machine will take (variables as for figures)

@@ -70,7 +70,8 @@ def _conv(spec: ConvSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Mod
         wider, padding = layer
         pads = padding if isinstance(padding, tuple) else (padding, padding)
         encoder += [nn.Conv2d(channels, wider, spec.kernel, spec.stride, pads), nn.ReLU(inplace=True)]
-        back = nn.ConvTranspose2d(wider, channels, spec.kernel, spec.stride, pads)
+        rest = [(side + 2 * pad - spec.kernel) % spec.stride for side, pad in zip(size, pads, strict=True)]
+        back = nn.ConvTranspose2d(wider, channels, spec.kernel, spec.stride, pads, output_padding=rest)
         decoder[:0] = [back, nn.ReLU(inplace=True) if decoder else nn.Tanh()]
         size = [(side + 2 * pad - spec.kernel) // spec.stride + 1 for side, pad in zip(size, pads, strict=True)]
         channels = wider

@@ -1,12 +1,14 @@
-"""A data set as one uint8 tensor on the device; batches by index, scaled to [0, 1] there.
+"""A data set as one uint8 tensor; batches by index, scaled to [0, 1] on the device.
 
 Images are looked for under the data root as prepared arrays, `<dataset>/{train,test}_images.npy` (uint8,
-N x C x H x W), which win, then in torchvision's own layout, and are downloaded only when neither is there.
+N x C x H x W), which win, then in torchvision's own layout or as a folder or archive of pictures, and are
+downloaded only when none is there. Prepared arrays are memory-mapped: they may be larger than memory.
 """
 
 import os
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,14 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from innae_utils import prepare as preparing
 from innae_utils import settings
+from innae_utils.prepare import DataError, Source
 
 SPLITS = ("train", "test")
 DIGITS_TRAIN = 1437  # 80 % of 1,797
-
-
-class DataError(RuntimeError):
-    """Images are missing or not what they should be; the message names the path and what to do."""
 
 
 class Images:
@@ -30,15 +30,17 @@ class Images:
     Args:
         pixels: uint8, (N, C, H, W), values 0 to `max_value`.
         max_value: the stored value that becomes 1.0.
+        device: where batches are wanted; None is where the pixels are.
     """
 
-    def __init__(self, pixels: Tensor, max_value: int = 255):
+    def __init__(self, pixels: Tensor, max_value: int = 255, device: torch.device | str | None = None):
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or len(pixels) == 0:
             raise DataError(
                 f"images must be uint8 of shape (N, C, H, W) with N > 0, not {pixels.dtype} {tuple(pixels.shape)}"
             )
         self.pixels = pixels
         self.max_value = max_value
+        self.device = torch.device(device) if device is not None else pixels.device
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -48,23 +50,21 @@ class Images:
         """(C, H, W)"""
         return tuple(self.pixels.shape[1:])
 
-    @property
-    def device(self) -> torch.device:
-        """Where the images are."""
-        return self.pixels.device
-
     def to(self, device: torch.device | str) -> "Images":
-        """The same images on another device."""
+        """The same images for another device: moved there if they fill less than half of it, else batch by batch."""
+        device = torch.device(device)
+        if device.type == "cuda" and self.pixels.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+            return Images(self.pixels, self.max_value, device)
         return Images(self.pixels.to(device), self.max_value)
 
     def batch(self, index: Tensor | slice) -> Tensor:
-        """The images of an index as x: float32, (B, C, H, W), in [0, 1].
+        """The images of an index as x: float32, (B, C, H, W), in [0, 1], on the device.
 
         Example:
             >>> Images(torch.tensor([[[[0, 4, 16]]]], dtype=torch.uint8), max_value=16).batch(slice(0, 1))
             tensor([[[[0.0000, 0.2500, 1.0000]]]])
         """
-        return self.pixels[index].to(torch.float32) / self.max_value
+        return self.pixels[index].to(self.device).to(torch.float32) / self.max_value
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """All images in order, `size` at a time; the last batch may be smaller."""
@@ -86,14 +86,23 @@ def shuffled(count: int, size: int, seed: int, epoch: int, drop_last: bool = Tru
     return batches
 
 
-def load(dataset: str, split: str, root: str | os.PathLike = "", limit: int | None = None) -> Images:
+def load(
+    dataset: str,
+    split: str,
+    root: str | os.PathLike = "",
+    limit: int | None = None,
+    size: Sequence[int] | None = None,
+    strict: bool = False,
+) -> Images:
     """Images of one split of a data set.
 
     Args:
         dataset: a name in `settings.DATASETS`.
         split: `train` or `test`.
-        root: the data root; "" means $INNAE_DATA, else `data/`.
+        root: the data root; "" means $INNAE_DATA, else `data/`. For `images` the folder that holds them.
         limit: only the first so many images; None for all.
+        size: (H, W); None is the size they are stored at. Faces are also there at 156 x 128, own images at any size.
+        strict: own pictures that cannot be read are an error; else they are left out with a warning.
 
     Raises:
         DataError: the images are not there and cannot be downloaded, or have the wrong type or shape.
@@ -107,13 +116,29 @@ def load(dataset: str, split: str, root: str | os.PathLike = "", limit: int | No
         known = f"data sets: {', '.join(settings.DATASETS)}; splits: {', '.join(SPLITS)}"
         raise DataError(f"there is no split {split!r} of a data set {dataset!r}; {known}")
     known = settings.DATASETS[dataset]
-    pixels = _digits(split) if dataset == "digits" else _stored(known, split, settings.data_root(root))
-    return Images(torch.from_numpy(pixels[:limit]), known.max_value)
+    if dataset == "digits":
+        pixels = _digits(split)
+    elif dataset == "images":
+        pixels = _own(split, root, size, strict)
+    else:
+        pixels = _stored(known, split, settings.data_root(root))
+        if size and tuple(size) != pixels.shape[2:]:
+            pixels = _smaller(known, split, settings.data_root(root), pixels, tuple(size))
+    with warnings.catch_warnings():  # torch warns that a mapped file is not writable, and nobody writes
+        warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
+        return Images(torch.from_numpy(pixels[:limit]), known.max_value)
 
 
-def prepare(dataset: str, root: str | os.PathLike = "") -> dict[str, int]:
-    """Make sure that a data set is there, downloading it if need be; the number of images of each split."""
-    return {split: len(load(dataset, split, root)) for split in SPLITS}
+def prepare(
+    dataset: str, root: str | os.PathLike = "", sizes: Sequence[Sequence[int] | None] = (None,), strict: bool = False
+) -> dict[str, int]:
+    """Make sure that a data set is there at some sizes, downloading and decoding it if need be.
+
+    Returns the number of images of each split.
+    """
+    for size in sizes:
+        counts = {split: len(load(dataset, split, root, size=size, strict=strict)) for split in SPLITS}
+    return counts
 
 
 def _digits(split: str) -> np.ndarray:
@@ -128,24 +153,140 @@ def _digits(split: str) -> np.ndarray:
 def _stored(dataset: settings.Dataset, split: str, root: Path) -> np.ndarray:
     prepared = root / dataset.name / f"{split}_images.npy"
     if prepared.exists():
-        return _checked(prepared, dataset.shape)
+        return preparing.read(prepared, dataset.shape)
+    if dataset.name in FACES:
+        _faces(dataset, root)
+        return preparing.read(prepared, dataset.shape)
     pixels = _torchvision(dataset.name, split, root, download=False)
     if pixels is None:
         _download(dataset, root)
-        return _checked(prepared, dataset.shape)
+        return preparing.read(prepared, dataset.shape)
     return pixels
 
 
-def _checked(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """A prepared array, uint8 (N, *shape), copied into memory. Raises DataError if it is anything else."""
-    advice = "delete it to have it prepared again, or put the right file there"
-    try:
-        array = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable .npy file ({error}); {advice}") from error
-    if array.dtype != np.uint8 or array.shape[1:] != shape or len(array) == 0:
-        raise DataError(f"{path} holds {array.dtype} {array.shape}; it should be uint8 (N, {shape}); {advice}")
-    return array
+def _smaller(dataset: settings.Dataset, split: str, root: Path, pixels: np.ndarray, size: tuple[int, int]):
+    """The images at another size, prepared once from those at their own and again if these have changed."""
+    if dataset.name not in FACES:
+        raise DataError(f"{dataset.title} has images of {dataset.shape[1]} x {dataset.shape[2]} alone, not {size}")
+    whole = root / dataset.name / f"{split}_images.npy"
+    path = root / dataset.name / f"{size[0]}x{size[1]}" / whole.name
+    source = preparing.resized(
+        pixels, *size, preparing.digest([preparing.stamp(whole)["bytes"], beside_or_time(whole)])
+    )
+    if not path.exists() or preparing.beside(path).get("fingerprint", source.fingerprint) != source.fingerprint:
+        preparing.write(path, source, (dataset.shape[0], *size))
+    return preparing.read(path, (dataset.shape[0], *size))
+
+
+def beside_or_time(path: Path):
+    """What tells one prepared array from another: its checksum, or its time if it was put there by hand."""
+    return preparing.beside(path).get("sha256", preparing.stamp(path)["mtime_ns"])
+
+
+# ---- faces -----------------------------------------------------------------------------------------------------
+
+
+def _faces(dataset: settings.Dataset, root: Path) -> None:
+    """Prepare both splits from the pictures under the root; download them first if there are none."""
+    source = _find_faces(dataset.name, root)
+    if source is None:
+        try:
+            FACES[dataset.name].download(root)
+        except Exception as error:  # a network has a hundred ways to fail
+            said = " ".join(str(error).split())
+            raise DataError(f"{_how_to_place(dataset, root)} It could not be downloaded either ({said})") from error
+        source = _find_faces(dataset.name, root)
+    if source is None:
+        raise DataError(_how_to_place(dataset, root))
+    if len(source.names) < 2:
+        raise DataError(f"{source.names[0]} is the only picture of {dataset.title} under {root}; put all of them there")
+    for split, part in preparing.split(source).items():
+        path = root / dataset.name / f"{split}_images.npy"
+        if not path.exists():
+            preparing.write(path, part, dataset.shape)
+        if left_out := preparing.beside(path).get("left_out"):
+            warnings.warn(f"{dataset.title}: left out {_listed(left_out)}", stacklevel=4)
+
+
+def _find_faces(name: str, root: Path) -> Source | None:
+    """The pictures of a face data set: the first folder or archive of those it may be in."""
+    known = FACES[name]
+    for place in known.folders:
+        if (root / place).is_dir() and (source := preparing.files(root / place, known.decode)).names:
+            return source
+    for archive in sorted(p for kind in ("zip", "tgz", "tar.gz", "tar") for p in (root / name).glob(f"*.{kind}")):
+        if (source := preparing.archive(archive, known.decode)).names:
+            return source
+    return None
+
+
+def _how_to_place(dataset: settings.Dataset, root: Path) -> str:
+    folder = root / FACES[dataset.name].folders[0]
+    return (
+        f"{dataset.title} is not under {root}. Put its pictures into {folder}/, or its archive (.zip, .tgz) or "
+        f"prepared arrays (train_images.npy, test_images.npy) into {root / dataset.name}/, or name the folder that has "
+        "them: parameter data_root, $INNAE_DATA, or DATA_ROOT= for make."
+    )
+
+
+def _fetch_celeba(root: Path) -> None:
+    from torchvision.datasets import CelebA
+
+    CelebA(str(root), download=True)
+
+
+def _fetch_lfw(root: Path) -> None:
+    from sklearn.datasets import fetch_lfw_people
+
+    fetch_lfw_people(data_home=str(root), funneled=True, min_faces_per_person=500)  # downloads all, loads a few
+
+
+class Faces:
+    """Where the pictures of a face data set may lie under the data root, how to decode and how to get them."""
+
+    def __init__(self, folders: tuple[str, ...], decode: Callable[[bytes], np.ndarray], download: Callable):
+        self.folders, self.decode, self.download = folders, decode, download
+
+
+FACES = {
+    "celeba": Faces(("celeba/img_align_celeba",), preparing.celeba, _fetch_celeba),
+    "lfw": Faces(("lfw_home/lfw_funneled", "lfw"), preparing.lfw, _fetch_lfw),
+}
+
+
+# ---- a folder of one's own -------------------------------------------------------------------------------------
+
+
+def _own(split: str, folder: str | os.PathLike, size: Sequence[int] | None, strict: bool) -> np.ndarray:
+    """A split of the pictures in a folder, prepared under the usual data root and again when the folder changes."""
+    folder = Path(folder or ".").expanduser().absolute()
+    if size is None or settings.check_image_size("images", f"{size[0]},{size[1]}"):
+        raise DataError(f"own images need a size (H, W) that can be halved twice, not {size}")
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder; name the one that holds your images: data_root")
+    height, width = size
+    source = preparing.files(folder, preparing.fitted(height, width))
+    if len(source.names) < 2:
+        found = f"one picture alone ({source.names[0]})" if source.names else "no picture"
+        kinds = ", ".join(preparing.PICTURES)
+        raise DataError(f"{folder} holds {found}; at least two are needed, one to train and one to test ({kinds})")
+    place = settings.data_root() / "images" / f"{folder.name}-{preparing.digest(str(folder))[:8]}"
+    path = place / f"{height}x{width}" / f"{split}_images.npy"
+    part = preparing.split(source)[split]
+    noted = preparing.beside(path)
+    if not path.exists() or noted.get("fingerprint") != part.fingerprint or (strict and noted["left_out"]):
+        preparing.write(path, part, (3, height, width), strict)
+    if left_out := preparing.beside(path).get("left_out"):
+        warnings.warn(f"{folder}: left out {_listed(left_out)}", stacklevel=3)
+    return preparing.read(path, (3, height, width))
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return f"{len(names)} that cannot be read: {'; '.join(names[:most])}{more}"
+
+
+# ---- torchvision's data sets -----------------------------------------------------------------------------------
 
 
 def _torchvision(name: str, split: str, root: Path, download: bool) -> np.ndarray | None:

@@ -10,32 +10,25 @@ from innae_utils import classic, results, settings
 from innae_utils.bottleneck import InvertibleAutoencoder
 
 
-def build(model: str, dataset: str, bottleneck: int, seed: int | None = None) -> nn.Module:
+def build(model: str, dataset: str, bottleneck: int, seed: int | None = None, image_size: str = "") -> nn.Module:
     """A freshly initialised model, float32, on the CPU.
 
     Args:
-        model: a name in `settings.MODELS[dataset]`.
-        dataset: a name in `settings.MODELS`.
+        model: a name in `settings.MODELS[dataset]`; `inn` or `classic` for `images`.
+        dataset: a name in `settings.DATASETS`.
         bottleneck: k, 1 to D.
         seed: seeds torch's generator first, so that the same seed gives the same weights; None leaves it alone.
+        image_size: as for `settings.spec_of`: `authors` or `common` for faces, H,W for own images.
 
     Raises:
-        settings.ParameterError: an unknown name, or a bottleneck out of range.
+        settings.ParameterError: an unknown name or size, or a bottleneck out of range.
 
     Example:
         >>> n_params(build(model="inn", dataset="mnist", bottleneck=12))
         1121192
     """
-    known = settings.MODELS
-    if dataset not in known:
-        raise settings.ParameterError(f"dataset: {dataset!r} is not known; allowed: {', '.join(known)}")
-    if model not in known[dataset]:
-        raise settings.ParameterError(
-            f"model: {model!r} is not known for {dataset}; allowed: {', '.join(known[dataset])}"
-        )
-    spec = known[dataset][model]
-    channels, height, width = spec.shape
-    dim = channels * height * width
+    spec = settings.spec_of(dataset, model, image_size)
+    dim = settings.dim_of(spec)
     settings.stop_if(settings.check_number("bottleneck", bottleneck, 1, dim, f"1 to D = {dim}"), "The model")
     if seed is not None:
         torch.manual_seed(seed)
@@ -59,6 +52,6 @@ def load(folder: str | os.PathLike) -> nn.Module:
     from safetensors.torch import load_file
 
     row = results.read_row(Path(folder) / "result.json")
-    model = build(row["model"], row["dataset"], row["bottleneck"])
+    model = build(row["model"], row["dataset"], row["bottleneck"], image_size=row["image_size"])
     model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
     return model.eval()

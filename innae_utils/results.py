@@ -362,7 +362,8 @@ def _git(*arguments: str) -> str:
 
 def identity(run: Run) -> str:
     """What a checkpoint belongs to: the run's parameters, its recipe and the code. Paths do not matter."""
-    what = {name: str(value) for name, value in vars(run).items() if name not in ("run_dir", "data_root")}
+    places = ("run_dir", "data_root") if run.dataset != "images" else ("run_dir",)
+    what = {name: str(value) for name, value in vars(run).items() if name not in places}
     return json.dumps({**what, "code": code_digest()})
 
 
@@ -373,16 +374,38 @@ def code_digest(files: Iterable[Path] | None = None) -> str:
     """A digest of what code does: comments, docstrings, layout, and a notebook's prose and outputs do not count.
 
     Args:
-        files: `.py` and `.ipynb` files; None means every module of the package that a training run can import.
+        files: `.py` and `.ipynb` files; None means every module of the package that a training run imports.
     """
     if files is None:
-        files = [path for path in (PROJECT / "innae_utils").glob("*.py") if path.name != "figures.py"]
+        files = modules_of(PROJECT / "notebooks" / "10_train.ipynb")
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.name.encode())
         for source in _sources(path):
             digest.update(_bare(source).encode())
     return digest.hexdigest()[:16]
+
+
+def modules_of(path: Path) -> list[Path]:
+    """The package's modules that a notebook or module imports, directly or through each other, sorted.
+
+    Example:
+        >>> [path.name for path in modules_of(PROJECT / "innae_utils" / "losses.py")]
+        ['settings.py']
+    """
+    package = PROJECT / "innae_utils"
+    known = {module.stem: module for module in package.glob("*.py")}
+    found: set[Path] = set()
+    todo = [path]
+    while todo:
+        trees = [ast.parse(source) for source in _sources(todo.pop())]
+        for node in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
+            inside, _, module = (node.module or "").partition(".")
+            names = [module] if module else [alias.name for alias in node.names]
+            new = {known[name] for name in names if inside == package.name and name in known} - found
+            found |= new
+            todo += new
+    return sorted(found)
 
 
 def _sources(path: Path) -> list[str]:

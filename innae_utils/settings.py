@@ -21,6 +21,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 PRESETS = ("full", "quick")
 PRECISIONS = ("auto", "fp32", "bf16")
 QUICK = {"epochs": 2, "train_images": 256, "test_images": 64}  # enough to walk through every line of code
+QUICK_LARGE = {"epochs": 2, "train_images": 64, "test_images": 16}  # images of more numbers than LARGE
+LARGE = 10_000
 
 
 class ParameterError(ValueError):
@@ -57,6 +59,9 @@ class ConvSpec:
     layers: tuple[Any, ...]
 
 
+# Halves 156 x 128 five times and comes back exactly, with the paper's kernel, stride and channels.
+COMMON_LAYERS = ((128, 1), (256, (0, 1)), (512, (0, 1)), (1024, (0, 1)), (1024, 1))
+
 MODELS: dict[str, dict[str, Any]] = {
     "digits": {
         "inn": InnSpec((1, 8, 8), ((32, 32, 32),), 64),
@@ -78,6 +83,14 @@ MODELS: dict[str, dict[str, Any]] = {
         "classic": ConvSpec((3, 218, 178), 4, 2, ((128, 0), (256, 1), (512, (0, 1)), (1024, 0), (1024, 0))),
     },
 }
+MODELS["lfw"] = MODELS["celeba"]
+# `image_size: common`: the classic model at the INN's size, so that both see the same images; the authors' do not.
+COMMON: dict[str, dict[str, Any]] = {
+    name: {"inn": MODELS[name]["inn"], "classic": ConvSpec((3, 156, 128), 4, 2, COMMON_LAYERS)}
+    for name in ("celeba", "lfw")
+}
+OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec`
+OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
@@ -105,28 +118,25 @@ def family(model: str) -> str:
 class Dataset:
     """What the package knows of a data set without opening it.
 
-    `images` are the sizes of its training and test split, `max_value` is the stored value that means white.
+    `shape` is that of the stored images, `images` are the sizes of its training and test split (None: whatever the
+    folder holds), `max_value` is the stored value that means white.
     """
 
     name: str
     title: str
-    shape: tuple[int, int, int]
-    images: tuple[int, int]
+    shape: tuple[int, int, int] | None
+    images: tuple[int, int] | None
     max_value: int
     bottlenecks: tuple[int, ...]
     seeds: tuple[int, ...]
     models: tuple[str, ...]
     recipes: tuple[str, ...]
 
-    @property
-    def dim(self) -> int:
-        """D = C H W, the size of an image and of the INN's latent."""
-        channels, height, width = self.shape
-        return channels * height * width
-
 
 MNIST_BOTTLENECKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 CIFAR10_BOTTLENECKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+FACES_BOTTLENECKS = (1, 4, 16, 64, 256, 1024, 4096)
+FACES = (3, 218, 178)
 DATASETS = {
     "digits": Dataset(
         "digits", "digits (8 x 8)", (1, 8, 8), (1437, 360), 16, (2, 4, 8, 16, 32), (0, 1),
@@ -140,7 +150,146 @@ DATASETS = {
         "cifar10", "CIFAR-10", (3, 32, 32), (50_000, 10_000), 255, CIFAR10_BOTTLENECKS, (0,),
         ("inn", "classic"), ("paper",),
     ),
+    "celeba": Dataset(
+        "celeba", "CelebA", FACES, (162_079, 40_520), 255, FACES_BOTTLENECKS, (0,), ("inn", "classic"), ("paper",),
+    ),
+    "lfw": Dataset(
+        "lfw", "LFW", FACES, (10_586, 2_647), 255, FACES_BOTTLENECKS, (0,), ("inn", "classic"), ("paper",),
+    ),
+    "images": Dataset(
+        "images", "own images", None, None, 255, (16, 64, 256), (0,), OWN_MODELS, ("paper",),
+    ),
 }  # fmt: skip
+
+
+# ---- image sizes -----------------------------------------------------------------------------------------------
+
+SIZES = ("authors", "common")
+
+
+def spec_of(dataset: str, model: str, image_size: str = "") -> Any:
+    """The spec of a model on a data set, at an image size.
+
+    Args:
+        dataset: a name in `DATASETS`.
+        model: one of its models.
+        image_size: for faces `authors` (or "": classic at 218 x 178, INN at 156 x 128) or `common` (both at 156 x 128);
+            for own images H,W. A row's HxW does for every data set, and "" is the one size of all others.
+
+    Raises:
+        ParameterError: an unknown name, or a size that there is no such model for.
+
+    Example:
+        >>> [spec_of("lfw", "classic", size).shape for size in ("authors", "common", "156x128")]
+        [(3, 218, 178), (3, 156, 128), (3, 156, 128)]
+        >>> spec_of("images", "inn", "48,64").shape
+        (3, 48, 64)
+    """
+    if dataset == "images":
+        if model not in OWN_MODELS:
+            raise ParameterError(f"model: {model!r} is not known for images; allowed: {', '.join(OWN_MODELS)}")
+        stop_if(check_image_size(dataset, image_size), "The model")
+        return own_spec(model, *parse_size(image_size))
+    if dataset not in MODELS:
+        raise ParameterError(f"dataset: {dataset!r} is not known; allowed: {', '.join([*MODELS, 'images'])}")
+    if model not in MODELS[dataset]:
+        raise ParameterError(f"model: {model!r} is not known for {dataset}; allowed: {', '.join(MODELS[dataset])}")
+    spec = MODELS[dataset][model]
+    known = {"": spec, _size_of(spec): spec}
+    if dataset in COMMON:
+        common = COMMON[dataset].get(model, spec)
+        known |= {"authors": spec, "common": common, _size_of(common): common}
+    size = re.sub(r"\s*[,x]\s*", "x", image_size) if isinstance(image_size, str) else image_size
+    if size not in known:
+        allowed = ", ".join(f"{name!r}" for name in known)
+        raise ParameterError(f"image_size: {image_size!r} is not known for {model} on {dataset}; allowed: {allowed}")
+    return known[size]
+
+
+def _size_of(spec: Any) -> str:
+    return f"{spec.shape[1]}x{spec.shape[2]}"
+
+
+def dim_of(spec: Any) -> int:
+    """D = C H W, the size of an image and of the INN's latent.
+
+    Example:
+        >>> dim_of(spec_of("mnist", "inn"))
+        784
+    """
+    channels, height, width = spec.shape
+    return channels * height * width
+
+
+def size_suffix(dataset: str, model: str, image_size: str) -> str:
+    """What tells a run at another size than the data set's own, in the name of its folder; "" for its own.
+
+    Example:
+        >>> size_suffix("lfw", "classic", "common"), size_suffix("lfw", "inn", "common")
+        ('_156x128', '')
+    """
+    if dataset not in COMMON and dataset != "images":
+        return ""
+    size = _size_of(spec_of(dataset, model, image_size))
+    return "" if dataset in COMMON and size == _size_of(MODELS[dataset][model]) else f"_{size}"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """H,W (or HxW) as two numbers. Raises ParameterError if it is anything else.
+
+    Example:
+        >>> parse_size("96, 128")
+        (96, 128)
+    """
+    found = re.fullmatch(r"\s*(\d+)\s*[,x]\s*(\d+)\s*", text) if isinstance(text, str) else None
+    if not found:
+        raise ParameterError(f"image_size: {text!r} is not a size; allowed: height,width in pixels, as in 96,128")
+    return int(found[1]), int(found[2])
+
+
+def check_image_size(dataset: str, image_size: Any) -> list[str]:
+    """What is wrong with an image size: an empty list or one sentence.
+
+    Example:
+        >>> check_image_size("images", "50,64")
+        ["image_size: '50,64' cannot be halved 2 times without a rest; the nearest good size is 52,64"]
+        >>> check_image_size("mnist", "32,32")
+        ["image_size: '32,32' is not for mnist, whose images have one size; allowed: ''"]
+    """
+    if dataset in COMMON:
+        good = image_size in ("", *SIZES)
+        return [] if good else [f"image_size: {image_size!r} is not known for {dataset}; allowed: {', '.join(SIZES)}"]
+    if dataset != "images":
+        wrong = f"image_size: {image_size!r} is not for {dataset}, whose images have one size; allowed: ''"
+        return [wrong] if image_size != "" else []
+    try:
+        sides = parse_size(image_size)
+    except ParameterError as error:
+        return [str(error)]
+    step = 2**OWN_LEVELS
+    near = [max(2 * step, step * round(side / step + 1e-9)) for side in sides]
+    if list(sides) == near:
+        return []
+    if all(side % step == 0 for side in sides):
+        return [f"image_size: {image_size!r} is too small; allowed: {2 * step} pixels a side or more"]
+    nearest = f"the nearest good size is {near[0]},{near[1]}"
+    return [f"image_size: {image_size!r} cannot be halved {OWN_LEVELS} times without a rest; {nearest}"]
+
+
+def own_spec(model: str, height: int, width: int) -> Any:
+    """A model for colour images of any size: CelebA's couplings, and its convolutions while a side is 8 pixels or more.
+
+    Example:
+        >>> [channels for channels, _ in own_spec("classic", 32, 48).layers]
+        [128, 256, 512]
+    """
+    shape = (3, height, width)
+    if model == "inn":
+        return InnSpec(shape, ((128, 128, 128),) * OWN_LEVELS, 200)
+    halvings = 0
+    while halvings < 5 and min(height, width) >> halvings >= 8:
+        halvings += 1
+    return ConvSpec(shape, 4, 2, tuple((channels, 1) for channels in (128, 256, 512, 1024, 1024)[:halvings]))
 
 
 # ---- recipes ---------------------------------------------------------------------------------------------------
@@ -244,6 +393,20 @@ RECIPES: dict[tuple[str, str, str], Recipe] = {
     ("cifar10", "classic", "late"): _recipe(
         epochs=paper(100), batch_size=paper(128), milestones=ours((80,)), **CLASSIC
     ),
+    ("celeba", "inn", "paper"): _recipe(epochs=paper(8), batch_size=paper(32), milestones=paper((6, 7)), **INN),
+    ("celeba", "classic", "paper"): _recipe(
+        epochs=paper(10), batch_size=paper(32), milestones=paper((8, 9)), **CLASSIC
+    ),
+    # LFW in CelebA's place, with CelebA's schedules; its epochs are fifteen times shorter.
+    ("lfw", "inn", "paper"): _recipe(epochs=ours(8), batch_size=ours(32), milestones=ours((6, 7)), **INN),
+    ("lfw", "classic", "paper"): _recipe(epochs=ours(10), batch_size=ours(32), milestones=ours((8, 9)), **CLASSIC),
+    # A folder may hold few images: more epochs, and no image is left out of an epoch.
+    ("images", "inn", "paper"): _recipe(
+        epochs=ours(30), batch_size=ours(32), milestones=ours((24, 27)), **{**INN, "drop_last": ours(False)}
+    ),
+    ("images", "classic", "paper"): _recipe(
+        epochs=ours(100), batch_size=ours(32), milestones=ours((80, 90)), **{**CLASSIC, "drop_last": ours(False)}
+    ),
     # The paper has no digits: its MNIST schedules, over epochs and batches that suit 1,437 small images. Twice the
     # paper's learning rate, for both families: the INN needs half the time so, the classic model ends where it did.
     ("digits", "inn", "paper"): _recipe(
@@ -292,6 +455,16 @@ def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
     return (*named, TUNED) if published_tuned(dataset, model) else named
 
 
+def quick_of(spec: Any) -> Mapping[str, int]:
+    """The quick preset of a spec: fewer images if they are large.
+
+    Example:
+        >>> quick_of(spec_of("mnist", "inn"))["train_images"], quick_of(spec_of("lfw", "inn"))["train_images"]
+        (256, 64)
+    """
+    return QUICK_LARGE if dim_of(spec) > LARGE else QUICK
+
+
 def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
     """The recipe of that name for a model on a data set. Raises ParameterError if there is none."""
     found = published_tuned(dataset, model) if recipe == TUNED else RECIPES.get((dataset, family(model), recipe))
@@ -334,7 +507,14 @@ class Run:
     device: str
     precision: str
     recompute: bool
+    image_size: str
+    strict: bool
     recipe_settings: Recipe
+
+    @property
+    def spec(self) -> Any:
+        """The model's spec at the run's image size."""
+        return spec_of(self.dataset, self.model, self.image_size)
 
     @property
     def checkpoint(self) -> Path:
@@ -344,14 +524,14 @@ class Run:
     @property
     def limits(self) -> dict[str, int | None]:
         """How many images of each split are used; None is all of them."""
-        quick = self.preset == "quick"
-        return {split: QUICK[f"{split}_images"] if quick else None for split in ("train", "test")}
+        few = quick_of(self.spec)
+        return {split: few[f"{split}_images"] if self.preset == "quick" else None for split in ("train", "test")}
 
 
 # What 10_train declares; a test compares the two.
 RUN_PARAMETERS = (
     "dataset", "model", "recipe", "bottleneck", "seed", "preset", "epochs", "data_root", "run_dir", "device",
-    "precision", "recompute",
+    "precision", "recompute", "image_size", "strict",
 )  # fmt: skip
 
 
@@ -360,14 +540,17 @@ def data_root(given: str | os.PathLike = "") -> Path:
     return Path(given or os.environ.get("INNAE_DATA") or PROJECT / "data").expanduser().absolute()
 
 
-def run_dir(dataset: str, model: str, recipe: str, bottleneck: int, seed: int, preset: str, root: Any = "") -> Path:
-    """The folder of a run; quick runs lie apart, under `quick/`.
+def run_dir(
+    dataset: str, model: str, recipe: str, bottleneck: int, seed: int, preset: str, root: Any = "", image_size: str = ""
+) -> Path:
+    """The folder of a run; quick runs lie apart, under `quick/`, and the model's name tells an unusual image size.
 
     Example:
         >>> run_dir("mnist", "inn", "paper", 12, 0, "full", "runs").as_posix()
         'runs/mnist/inn/paper/k0012/seed0'
     """
     folder = preset_folder(Path(root or PROJECT / "runs"), preset)
+    model += size_suffix(dataset, model, image_size) if model != "pca" else ""
     return folder / dataset / model / recipe / f"k{bottleneck:04d}" / f"seed{seed}"
 
 
@@ -476,11 +659,11 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
     are resolved when torch is there. Raises ParameterError that lists all that is wrong and what is allowed.
     """
     refuse_unknown(parameters, RUN_PARAMETERS, "10_train")
-    missing = [name for name in RUN_PARAMETERS if name not in parameters]
-    stop_if([f"{name}: is missing" for name in missing], "The run")
-    p = dict(parameters)
+    p = {"image_size": "", "strict": False, **parameters}  # of interest for some data sets alone
+    stop_if([f"{name}: is missing" for name in RUN_PARAMETERS if name not in p], "The run")
     wrong = check_names(p["dataset"], [p["model"]], [p["recipe"]], p["preset"])
-    dim = DATASETS[p["dataset"]].dim if str(p["dataset"]) in DATASETS else None
+    wrong += check_image_size(p["dataset"], p["image_size"]) if not wrong else []
+    dim = dim_of(spec_of(p["dataset"], p["model"], p["image_size"])) if not wrong else None
     wrong += check_number("bottleneck", p["bottleneck"], 1, dim, f"1 to D = {dim}" if dim else "1 to D = C H W")
     wrong += check_number("seed", p["seed"], 0, 2**31 - 1, "0 to 2147483647")
     wrong += check_number("epochs", p["epochs"], 0, None, "1 or more, or 0 for the recipe's own")
@@ -489,8 +672,11 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
         for name in ("data_root", "run_dir", "device")
         if not isinstance(p[name], str)
     ]
-    if not isinstance(p["recompute"], bool):
-        wrong.append(f"recompute: {p['recompute']!r} is a {type(p['recompute']).__name__}; allowed: true, false")
+    wrong += [
+        f"{name}: {p[name]!r} is a {type(p[name]).__name__}; allowed: true, false"
+        for name in ("recompute", "strict")
+        if not isinstance(p[name], bool)
+    ]
     if p["precision"] not in PRECISIONS:
         wrong.append(f"precision: {p['precision']!r} is not known; allowed: {', '.join(PRECISIONS)}")
     if isinstance(p["device"], str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", p["device"]):
@@ -499,20 +685,28 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
 
     recipe = find_recipe(p["dataset"], p["model"], p["recipe"])
     epochs = p["epochs"] or (QUICK["epochs"] if p["preset"] == "quick" else recipe.epochs)
-    place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset")}
+    place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "image_size")}
     folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**place)
-    stop_if(check_writable("run_dir", folder), "The run")
+    stop_if(check_own_folder(p["dataset"], p["data_root"]) + check_writable("run_dir", folder), "The run")
     return Run(
         **place, epochs=epochs, data_root=data_root(p["data_root"]), run_dir=folder, device=p["device"],
-        precision=p["precision"], recompute=p["recompute"], recipe_settings=recipe.scaled(epochs),
+        precision=p["precision"], recompute=p["recompute"], strict=p["strict"], recipe_settings=recipe.scaled(epochs),
     )  # fmt: skip
+
+
+def check_own_folder(dataset: str, root: str) -> list[str]:
+    """What is wrong with the folder of own images: an empty list or one sentence."""
+    if dataset != "images" or (root and Path(root).expanduser().is_dir()):
+        return []
+    what = f"{root!r} is no folder" if root else "is missing"
+    return [f"data_root: {what}; allowed: the folder that holds your images"]
 
 
 # ---- many runs -------------------------------------------------------------------------------------------------
 
 SWEEP_PARAMETERS = (
     "dataset", "models", "recipes", "bottlenecks", "seeds", "preset", "data_root", "runs", "figures", "device",
-    "precision", "recompute", "threads", "slots",
+    "precision", "recompute", "image_size", "strict", "threads", "slots",
 )  # fmt: skip
 
 
@@ -540,6 +734,8 @@ class Sweep:
     device: str
     precision: str
     recompute: bool
+    image_size: str
+    strict: bool
     threads: int
     slots: int
 
@@ -551,6 +747,14 @@ class Sweep:
     def run_folder(self) -> Path:
         """The folder of all runs of the data set."""
         return preset_folder(self.runs, self.preset) / self.dataset
+
+    def spec(self, model: str) -> Any:
+        """The spec of a model at the sweep's image size."""
+        return spec_of(self.dataset, model, self.image_size)
+
+    def model_folder(self, model: str) -> str:
+        """The name of the folder that holds a model's runs; it tells an unusual image size."""
+        return model + size_suffix(self.dataset, model, self.image_size)
 
     @property
     def figure_folder(self) -> Path:
@@ -576,8 +780,11 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     known = DATASETS[dataset]
     models = tuple(_listed(given.get("models"))) or known.models
     recipes = tuple(_listed(given.get("recipes"))) or known.recipes
-    wrong = check_names(dataset, models, [], preset)
-    bottlenecks, faults = _numbers(given, "bottlenecks", known.bottlenecks, 1, known.dim, f"1 to D = {known.dim}")
+    image_size = given.get("image_size", "")
+    wrong = check_names(dataset, models, [], preset) + check_image_size(dataset, image_size)
+    stop_if(wrong, "The sweep")
+    dim = min(dim_of(spec_of(dataset, model, image_size)) for model in models)
+    bottlenecks, faults = _numbers(given, "bottlenecks", known.bottlenecks, 1, dim, f"1 to D = {dim}")
     seeds, more = _numbers(given, "seeds", known.seeds, 0, 2**31 - 1, "0 to 2147483647")
     threads, yet_more = _numbers(given, "threads", (0,), 0, None, "1 or more, or 0 to share the cores")
     slots, faults_of_slots = _numbers(given, "slots", (1,), 1, None, "1 or more runs at once on a GPU")
@@ -590,22 +797,20 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     stop_if(wrong, "The sweep")
     jobs = [Job(m, r, k, s) for s in seeds for m in models for r in reach[m] for k in bottlenecks]
     names = {"device": given.get("device", "auto"), "precision": given.get("precision", "auto")}
-    recompute = given.get("recompute", "false").lower()
-    names["recompute"] = {"true": True, "false": False}.get(recompute, recompute)
-    first = {"dataset": dataset, "preset": preset, "epochs": 0, "data_root": "", **jobs[0]._asdict(), **names}
+    for name in ("recompute", "strict"):
+        value = given.get(name, "false").lower()
+        names[name] = {"true": True, "false": False}.get(value, value)
+    nowhere = "" if "data_root" in declared else str(PROJECT)  # who reads no images need not say where they are
+    names |= {"image_size": image_size, "data_root": given.get("data_root", nowhere)}
+    first = {"dataset": dataset, "preset": preset, "epochs": 0, **jobs[0]._asdict(), **names}
     with tempfile.TemporaryDirectory() as folder:  # the rest of the checks is a run's own
         check_run({**first, "run_dir": folder})
     return Sweep(
         dataset, preset, tuple(jobs), bottlenecks, data_root(given.get("data_root", "")),
         Path(given.get("runs") or PROJECT / "runs").expanduser().absolute(),
         Path(given.get("figures") or PROJECT / "figures").expanduser().absolute(),
-        names["device"], names["precision"], names["recompute"], threads[0], slots[0],
+        names["device"], names["precision"], names["recompute"], image_size, names["strict"], threads[0], slots[0],
     )  # fmt: skip
-
-
-def quick_pca_images(bottlenecks: tuple[int, ...]) -> int:
-    """How many training images a quick PCA takes: it needs at least as many as components."""
-    return max(QUICK["train_images"], *bottlenecks)
 
 
 def _listed(text: str | None) -> list[str]:

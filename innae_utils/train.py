@@ -18,6 +18,8 @@ from innae_utils.layers import set_training
 from innae_utils.results import replacing
 from innae_utils.settings import Recipe
 
+EVALUATION_NUMBERS = 3_000_000  # pixel values in one batch of an evaluation: some gigabytes for the widest model
+
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says where it stopped and what to try."""
@@ -105,7 +107,9 @@ def _one_epoch(
     """Every batch of an epoch once; the losses are summed on the device and read at its end."""
     sums: dict[str, Tensor] = {}
     batches = shuffled(len(images), recipe.batch_size, seed, epoch, recipe.drop_last)
-    batches = torch.stack(batches).to(images.device) if recipe.drop_last else batches  # one copy to a GPU, not hundreds
+    batches = (
+        torch.stack(batches).to(images.pixels.device) if recipe.drop_last else batches
+    )  # one copy to a GPU, not hundreds
     for index in batches:
         for name, value in step(model, images.batch(index), recipe, optimizer).items():
             sums[name] = sums.get(name, 0) + value
@@ -129,8 +133,9 @@ def step(model: nn.Module, x: Tensor, recipe: Recipe, optimizer: torch.optim.Opt
 
 
 @torch.no_grad()
-def reconstruct(model: nn.Module, images: Images, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
-    """(x, x_hat) batch by batch, in order, in float32 throughout."""
+def reconstruct(model: nn.Module, images: Images, batch_size: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    """(x, x_hat) batch by batch, in order, in float32 throughout; batch size 0 is 500, or fewer if they are large."""
+    batch_size = batch_size or max(1, min(500, EVALUATION_NUMBERS // math.prod(images.shape)))
     was_training = model.training
     model.eval()
     try:
@@ -141,7 +146,7 @@ def reconstruct(model: nn.Module, images: Images, batch_size: int = 500) -> Iter
         model.train(was_training)
 
 
-def evaluate(model: nn.Module, images: Images, batch_size: int = 500) -> float:
+def evaluate(model: nn.Module, images: Images, batch_size: int = 0) -> float:
     """L1 over ALL images: the mean absolute error per pixel value, summed up in float64 over the images.
 
     Raises TrainingError if it is not finite.
@@ -158,8 +163,8 @@ def evaluate(model: nn.Module, images: Images, batch_size: int = 500) -> float:
 def sample(model: nn.Module, images: Images, count: int = 10) -> dict[str, Tensor]:
     """`x` and `x_hat` (count, C, H, W) on the CPU for a few images, drawn at random but the same for every model."""
     generator = torch.Generator().manual_seed(0)
-    chosen = torch.randperm(len(images), generator=generator)[:count].to(images.device)
-    few = Images(images.pixels[chosen], images.max_value)
+    chosen = torch.randperm(len(images), generator=generator)[:count].to(images.pixels.device)
+    few = Images(images.pixels[chosen], images.max_value, images.device)
     ((x, x_hat),) = reconstruct(model, few)
     return {"x": x.cpu(), "x_hat": x_hat.cpu()}
 

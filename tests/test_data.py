@@ -139,7 +139,7 @@ def test_a_truncated_mnist_file_is_refused(tiny_mnist, no_network):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(DataError, match="data sets: digits, mnist, cifar10; splits: train, test"):
+    with pytest.raises(DataError, match="data sets: digits, mnist, cifar10, celeba, lfw, images; splits: train, test"):
         data.load("digits", "valid")
 
 

@@ -18,6 +18,8 @@ PARAMETERS = {
     ("cifar10", "classic"): (12_549_379, 18_433),
     ("celeba", "inn"): (50_070_152, 0),
     ("celeba", "classic"): (55_612_163, 40_961),
+    ("lfw", "inn"): (50_070_152, 0),
+    ("lfw", "classic"): (55_612_163, 40_961),
 }
 
 
@@ -26,6 +28,26 @@ def test_trainable_parameters(dataset, model):
     fixed, each = PARAMETERS[dataset, model]
     for k in (1, 12, 64) if dataset in ("digits", "mnist") else (1, 64):
         assert models.n_params(models.build(model, dataset, k)) == fixed + each * k
+
+
+def test_the_common_sizes_classic_model_by_hand():
+    # Five 4 x 4 convolutions each way, 1024 x 4 x 4 features, k numbers: weights and biases added up by hand.
+    encoder = (16 * 3 * 128 + 128) + (16 * 128 * 256 + 256) + (16 * 256 * 512 + 512) + 2 * 1024
+    encoder += 16 * 512 * 1024 + 16 * 1024 * 1024
+    decoder = 16 * 1024 * 1024 + 16 * 1024 * 512 + 16 * 512 * 256 + 16 * 256 * 128 + 16 * 128 * 3
+    decoder += 1024 + 512 + 256 + 128 + 3
+    for k in (1, 64):
+        network = models.build("classic", "celeba", k, image_size="common")
+        assert models.n_params(network) == encoder + decoder + 16_384 + k * (16_384 + 1 + 16_384)
+
+
+@pytest.mark.parametrize("size", ["12,8", "32,48", "100,60", "156,128"])
+@pytest.mark.parametrize("model", ["inn", "classic"])
+def test_models_of_own_images_give_back_the_images_size(model, size):
+    network = models.build(model, "images", 5, image_size=size)
+    x = torch.rand(1, 3, *settings.parse_size(size))
+    with torch.no_grad():
+        assert network.encode(x).shape == (1, 5) and network(x).shape == x.shape
 
 
 def test_every_model_is_counted():
@@ -86,3 +108,18 @@ def test_what_cannot_be_built_is_refused(arguments, said):
 def test_an_unfinished_run_cannot_be_loaded(tmp_path):
     with pytest.raises(results.ResultError, match=r"result\.json is not a row"):
         models.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size", "said"),
+    [
+        (("inn", "images", 4), "50,64", "the nearest good size is 52,64"),
+        (("inn", "images", 4), "4,64", "8 pixels a side or more"),
+        (("inn", "images", 4), "big", "allowed: height,width in pixels"),
+        (("inn", "mnist", 4), "32,32", "image_size: '32,32' is not known for inn on mnist"),
+        (("inn", "lfw", 4), "218x178", "allowed: '', '156x128', 'authors', 'common'"),
+    ],
+)
+def test_a_size_that_there_is_no_model_for_is_refused(arguments, size, said):
+    with pytest.raises(ParameterError, match=said):
+        models.build(*arguments, image_size=size)

@@ -22,7 +22,7 @@ def row(**changes):
         "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "precision": "fp32",
         "commit": "abc",
     }  # fmt: skip
-    pixels = torch.zeros(3, 1, 8, 6, dtype=torch.uint8)
+    pixels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
     images = {"train": data.Images(pixels), "test": data.Images(pixels[:2])}
     return {**results.make_row(PLACE, images, **measured), **changes}
 
@@ -38,7 +38,7 @@ def test_a_row_comes_back_as_it_was_written(tmp_path):
         (tmp_path / "result.json").read_text())["finished_at"], peak_memory_mb=json.loads(
         (tmp_path / "result.json").read_text())["peak_memory_mb"])  # fmt: skip
     assert list(row()) == list(results.ROW)
-    assert (row()["image_size"], row()["train_images"], row()["test_images"]) == ("8x6", 3, 2)
+    assert (row()["image_size"], row()["train_images"], row()["test_images"]) == ("8x8", 3, 2)
 
 
 def test_gather_makes_a_tidy_table_and_leaves_out_what_is_no_row(tmp_path):

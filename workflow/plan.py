@@ -4,7 +4,7 @@ Usage: python workflow/plan.py [--cores N] [name=value ...]   (the names of a sw
 
 Of each kind of run (model and recipe) a few steps and an evaluation are timed in a process of its own, at the largest
 bottleneck, with the threads and beside as many copies of itself as the sweep would run at once. Nothing is trained for
-real and no image is read: the images are noise of the right size, which takes the same time.
+real: the images are noise of the right size, which takes the same time.
 """
 
 import json
@@ -29,20 +29,21 @@ def probe(arguments: list[str]) -> None:
 
     from innae_utils import data, models, train
 
-    dataset, model, recipe_name, bottleneck, threads, device, precision, recompute = arguments
+    dataset, model, recipe_name, bottleneck, threads, device, precision, recompute, image_size = arguments
     torch.set_num_threads(int(threads))
     where = train.pick_device(device)
     recipe = settings.find_recipe(dataset, model, recipe_name)
-    known = settings.DATASETS[dataset]
-    pixels = torch.randint(0, known.max_value + 1, (512, *known.shape), dtype=torch.uint8)
-    images = data.Images(pixels, known.max_value).to(where)
-    network = models.build(model, dataset, int(bottleneck), seed=0).to(where).train()
+    top = settings.DATASETS[dataset].max_value
+    spec = settings.spec_of(dataset, model, image_size)
+    count = 512 if settings.dim_of(spec) < settings.LARGE else recipe.batch_size
+    images = data.Images(torch.randint(0, top + 1, (count, *spec.shape), dtype=torch.uint8), top).to(where)
+    network = models.build(model, dataset, int(bottleneck), 0, image_size).to(where).train()
     train.set_training(network, train.pick_precision(precision), recompute == "True")
     adam = train.make_optimizer(network, recipe)
     batches = data.shuffled(len(images), recipe.batch_size, 0, 1)
     steps = []
     started = time.perf_counter()
-    while len(steps) < 4 or time.perf_counter() - started < TIMED_SECONDS:
+    while len(steps) < 3 or time.perf_counter() - started < TIMED_SECONDS:
         clock = time.perf_counter()
         train.step(network, images.batch(batches[len(steps) % len(batches)].to(where)), recipe, adam)
         if where.type == "cuda":
@@ -69,7 +70,7 @@ def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: in
         str(max(sweep.bottlenecks)),
         str(threads),
     ]
-    line += [sweep.device, sweep.precision, str(sweep.recompute)]
+    line += [sweep.device, sweep.precision, str(sweep.recompute), sweep.image_size]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     processes = [
         subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -97,13 +98,26 @@ def start_up() -> float:
 
 def seconds_of(sweep: settings.Sweep, kind: tuple[str, str], one: dict[str, float], start: float) -> float:
     """The estimate for a whole run of a kind."""
-    train, test = settings.DATASETS[sweep.dataset].images
+    counts = images_of(sweep)
     recipe = settings.find_recipe(sweep.dataset, *kind)
     epochs = recipe.epochs
     if sweep.preset == "quick":
-        train, test, epochs = settings.QUICK["train_images"], settings.QUICK["test_images"], settings.QUICK["epochs"]
-    steps = epochs * (train // recipe.batch_size)
-    return start + steps * one["step"] + (train + test) * one["image"]
+        few = settings.quick_of(sweep.spec(kind[0]))
+        counts = {split: min(counts[split], few[f"{split}_images"]) for split in counts}
+        epochs = few["epochs"]
+    each = counts["train"] / recipe.batch_size
+    steps = epochs * (int(each) if recipe.drop_last else -int(-each // 1))
+    return start + steps * one["step"] + sum(counts.values()) * one["image"]
+
+
+def images_of(sweep: settings.Sweep) -> dict[str, int]:
+    """How many images each split has: of those that lie prepared, or of the folder, else as the data set is known."""
+    known = settings.DATASETS[sweep.dataset].images
+    if known and not (sweep.data_root / sweep.dataset / "train_images.npy").exists():
+        return dict(zip(("train", "test"), known, strict=True))
+    from innae_utils import data
+
+    return data.prepare(sweep.dataset, sweep.data_root, [sweep.spec(sweep.jobs[0].model).shape[1:]], sweep.strict)
 
 
 def readable(seconds: float) -> str:
@@ -164,7 +178,7 @@ def places(sweep: settings.Sweep) -> int:
 
 def result_of(sweep: settings.Sweep, job: settings.Job) -> Path:
     """The file that says that a job is done."""
-    return settings.run_dir(sweep.dataset, *job, sweep.preset, sweep.runs) / "result.json"
+    return settings.run_dir(sweep.dataset, *job, sweep.preset, sweep.runs, sweep.image_size) / "result.json"
 
 
 def outputs_to_make(given: dict[str, str]) -> set[str]:

@@ -1,0 +1,260 @@
+import errno
+import io
+import json
+import os
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from innae_utils import data, prepare, settings
+from innae_utils.prepare import DataError
+
+
+def pictures(folder, count, height=250, width=250, kind="png"):
+    """Noise as picture files; the pixels, in the order of the names."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, (count, height, width, 3), np.uint8)
+    for i, one in enumerate(pixels):
+        Image.fromarray(one).save(folder / f"face_{i:03d}.{kind}")
+    return pixels.transpose(0, 3, 1, 2)
+
+
+def source(pixels, broken=(), stop_at=None):
+    def read(i):
+        if i == stop_at:
+            raise KeyboardInterrupt
+        if i in broken:
+            raise OSError("not a picture")
+        return pixels[i]
+
+    return prepare.Source([f"p{i}" for i in range(len(pixels))], read, "same")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Twelve small pictures, and a note of progress after every second one."""
+    monkeypatch.setattr(prepare, "STRIDE", 2)
+    return np.random.default_rng(1).integers(0, 256, (12, 3, 4, 6), np.uint8)
+
+
+# ---- arrays ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read_memory_mapped(few, tmp_path):
+    path = tmp_path / "a" / "train_images.npy"
+    prepare.write(path, source(few), (3, 4, 6))
+    array = prepare.read(path, (3, 4, 6))
+    assert isinstance(array, np.memmap) and np.array_equal(array, few)
+    assert np.array_equal(np.load(path), few), "an ordinary .npy file"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["train_images.json", "train_images.npy"]
+    assert prepare.beside(path)["sha256"] == prepare.sha256(path)
+
+
+def test_an_interrupted_preparation_goes_on_and_ends_the_same(few, tmp_path):
+    path = tmp_path / "train_images.npy"
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, source(few, stop_at=7, broken=(1,)), (3, 4, 6))
+    assert not path.exists() and json.loads(path.with_suffix(".part.json").read_text())["read"] == 6
+    asked = []
+    again = source(few, broken=(1,))
+    counted = prepare.Source(again.names, lambda i: asked.append(i) or again.read(i), again.fingerprint)
+    prepare.write(path, counted, (3, 4, 6))
+    assert asked == list(range(6, 12)), "what was decoded is not decoded again"
+    assert np.array_equal(np.load(path), np.delete(few, 1, axis=0))
+    assert prepare.beside(path)["left_out"] == ["p1: not a picture"]
+    assert not list(tmp_path.glob("*.part.*"))
+
+
+def test_an_interrupted_preparation_of_other_pictures_is_not_gone_on_from(few, tmp_path):
+    path = tmp_path / "train_images.npy"
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, source(few, stop_at=7), (3, 4, 6))
+    other = prepare.Source([f"q{i}" for i in range(12)], lambda i: 255 - few[i], "other")
+    prepare.write(path, other, (3, 4, 6))
+    assert np.array_equal(np.load(path), 255 - few)
+
+
+def test_a_broken_picture_is_fatal_if_strict_and_names_itself(few, tmp_path):
+    with pytest.raises(DataError, match="p3 cannot be read .not a picture.; mend or remove it"):
+        prepare.write(tmp_path / "x.npy", source(few, broken=(3,)), (3, 4, 6), strict=True)
+    assert not (tmp_path / "x.npy").exists()
+
+
+def test_nothing_but_broken_pictures_is_an_error_and_leaves_nothing(few, tmp_path):
+    with pytest.raises(DataError, match="none of the 12 pictures"):
+        prepare.write(tmp_path / "x.npy", source(few, broken=range(12)), (3, 4, 6))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_too_small_is_told_before_anything_is_decoded(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(DataError, match=r"would take 0.0 GB more, and the disk has 0.0 GB left; make room"):
+        prepare.write(tmp_path / "x.npy", source(few, stop_at=0), (3, 4, 6))
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(few, tmp_path):
+    def full(i):
+        if i == 9:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return few[i]
+
+    with pytest.raises(DataError, match=r"x\.npy cannot be written \(the disk is full\); name a data_root"):
+        prepare.write(tmp_path / "x.npy", prepare.Source(["p"] * 12, full, "same"), (3, 4, 6))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_changed_array_is_refused_and_a_copied_one_is_not(few, tmp_path):
+    path = tmp_path / "train_images.npy"
+    prepare.write(path, source(few), (3, 4, 6))
+    os.utime(path, (1, 1))  # copied: another time, the same bytes
+    assert np.array_equal(prepare.read(path, (3, 4, 6)), few)
+    assert prepare.beside(path)["mtime_ns"] == 10**9, "and is not summed up again"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="checksum differs.*delete it to have it prepared again"):
+        prepare.read(path, (3, 4, 6))
+
+
+def test_a_truncated_array_is_refused(few, tmp_path):
+    path = tmp_path / "train_images.npy"
+    np.save(path, few)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(DataError, match="not a readable .npy file"):
+        prepare.read(path, (3, 4, 6))
+
+
+# ---- faces -------------------------------------------------------------------------------------------------------
+
+
+def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path):
+    pixels = pictures(tmp_path / "lfw_home" / "lfw_funneled" / "Some_One", 10)
+    train, test = (data.load("lfw", name, tmp_path) for name in data.SPLITS)
+    assert (len(train), len(test)) == (8, 2) and train.shape == (3, 218, 178)
+    order = np.random.default_rng(0).permutation(10)
+    expected = pixels[order][:, :, 16:234, 36:214]
+    assert np.array_equal(train.pixels.numpy(), expected[:8]) and np.array_equal(test.pixels.numpy(), expected[8:])
+    from torchvision.transforms import Resize
+
+    small = data.load("lfw", "test", tmp_path, size=(156, 128))
+    authors = [np.asarray(Resize(128)(Image.fromarray(one.transpose(1, 2, 0)))) for one in expected[8:]]
+    assert np.array_equal(small.pixels.numpy(), np.stack(authors).transpose(0, 3, 1, 2))
+
+
+def test_smaller_images_follow_when_the_larger_ones_change(tmp_path):
+    for value in (3, 200):
+        (tmp_path / "lfw").mkdir(exist_ok=True)
+        np.save(tmp_path / "lfw" / "test_images.npy", np.full((2, 3, 218, 178), value, np.uint8))
+        assert data.load("lfw", "test", tmp_path, size=(156, 128)).pixels.unique().tolist() == [value]
+
+
+def test_celeba_from_a_folder_and_from_its_archive(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    pictures(one / "celeba" / "img_align_celeba", 5, 218, 178)
+    (two / "celeba").mkdir(parents=True)
+    with zipfile.ZipFile(two / "celeba" / "img_align_celeba.zip", "w") as file:
+        for path in (one / "celeba" / "img_align_celeba").iterdir():
+            file.write(path, f"img_align_celeba/{path.name}")
+    for name in data.SPLITS:
+        assert np.array_equal(data.load("celeba", name, one).pixels, data.load("celeba", name, two).pixels)
+
+
+def test_faces_of_another_size_are_left_out_and_named(tmp_path):
+    pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
+    Image.new("RGB", (10, 20)).save(tmp_path / "celeba" / "img_align_celeba" / "small.png")
+    with pytest.warns(UserWarning, match="CelebA: left out 1 .*small.png: 10 x 20 pixels; .* CelebA are 178 x 218"):
+        data.prepare("celeba", tmp_path)
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    (tmp_path / "lfw").mkdir()
+    (tmp_path / "lfw" / "faces.zip").write_bytes(b"PK\x03\x04 half a zip")
+    with pytest.raises(DataError, match=r"faces\.zip is no readable archive"):
+        data.load("lfw", "train", tmp_path)
+
+
+def test_missing_faces_say_how_to_place_them(tmp_path, monkeypatch):
+    def quota(*_, **__):
+        raise RuntimeError("The daily quota of the file is exceeded")
+
+    monkeypatch.setattr("torchvision.datasets.CelebA.__init__", quota)
+    with pytest.raises(DataError, match=r"img_align_celeba/, or its archive .*\(The daily quota of the file"):
+        data.load("celeba", "train", tmp_path)
+
+
+def test_real_lfw_equals_the_reference(tmp_path):
+    archive = settings.data_root() / "lfw" / "lfw_deepfunneled_4000.zip"
+    if not archive.exists():
+        pytest.skip(f"no {archive}")
+    faces = prepare.archive(archive, prepare.lfw)
+    assert len(faces.names) == 4000
+    with zipfile.ZipFile(archive) as opened:
+        content = opened.read(sorted(name for name in opened.namelist() if name.endswith(".jpg"))[7])
+    whole = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert np.array_equal(faces.read(7), whole[16:234, 36:214].transpose(2, 0, 1))
+
+
+# ---- a folder of one's own ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    monkeypatch.setenv("INNAE_DATA", str(tmp_path / "root"))
+    return tmp_path / "holiday"
+
+
+def test_own_images_are_scaled_to_cover_and_cut(own):
+    pictures(own / "day 1", 4, 40, 80)
+    pictures(own / "day 2", 1, 64, 48, "jpg")
+    train, test = (data.load("images", name, own, size=(32, 24)) for name in data.SPLITS)
+    assert (len(train), len(test)) == (4, 1) and train.shape == test.shape == (3, 32, 24)
+    flat = own / "flat"
+    flat.mkdir()
+    Image.new("RGB", (90, 30), (255, 0, 0)).save(flat / "wide.png")
+    content = (flat / "wide.png").read_bytes()
+    assert (prepare.fitted(32, 24)(content) == np.array([255, 0, 0])[:, None, None]).all()
+    assert sorted(p.name for p in own.iterdir()) == ["day 1", "day 2", "flat"], "nothing is written into it"
+
+
+def test_own_images_of_the_right_size_are_taken_as_they_are(own):
+    pixels = pictures(own, 5, 32, 24)
+    order = np.random.default_rng(0).permutation(5)
+    assert np.array_equal(data.load("images", "train", own, size=(32, 24)).pixels, pixels[order[:4]])
+
+
+def test_a_changed_folder_is_prepared_again(own):
+    pictures(own, 5, 32, 24)
+    data.load("images", "train", own, size=(32, 24))
+    (own / "face_000.png").unlink()
+    assert len(data.load("images", "train", own, size=(32, 24))) == 3
+
+
+def test_unreadable_own_images_are_listed_or_fatal(own):
+    pictures(own, 9, 32, 24)
+    for i in (2, 5):
+        (own / f"face_{i:03d}.png").write_bytes(b"no picture")
+    whole = (own / "face_000.png").read_bytes()
+    (own / "face_000.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(UserWarning, match="that cannot be read: .*face_00"):
+        counts = data.prepare("images", own, [(32, 24)])
+    assert sum(counts.values()) == 6
+    with pytest.raises(DataError, match=r"face_00\d\.png cannot be read .*; mend or remove it"):
+        data.prepare("images", own, [(32, 24)], strict=True)
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "holds no picture; at least two"), (1, "one picture alone .face_000")])
+def test_too_few_own_images(own, count, said):
+    pictures(own, count, 32, 24)
+    with pytest.raises(DataError, match=said):
+        data.load("images", "train", own, size=(32, 24))
+
+
+def test_a_folder_that_is_none(own):
+    with pytest.raises(DataError, match="is no folder; name the one that holds your images"):
+        data.load("images", "train", own, size=(32, 24))
+    with pytest.raises(settings.ParameterError, match="data_root: .* is no folder"):
+        settings.check_sweep({"dataset": "images", "image_size": "32,24", "data_root": str(own)})
