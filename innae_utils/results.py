@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from innae_utils.settings import PROJECT, QUICK, TUNED, ParameterError, Run, find_recipe, recipes_of
+from innae_utils.settings import PROJECT, QUICK, TUNED, ParameterError, Run, find_recipe, recipes_of, run_dir
 
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
@@ -264,6 +264,16 @@ def publish(rows, path: str | os.PathLike):
     """
     import pandas as pd
 
+    _check_publishable(rows)
+    path = Path(path)
+    known = [pd.read_csv(path)] if path.exists() else []
+    table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
+    with replacing(path) as part:
+        table.to_csv(part, index=False)
+    return table
+
+
+def _check_publishable(rows) -> None:
     for row in rows.to_dict("records"):
         name = " ".join(str(row[column]) for column in KEY)
         if row["preset"] != "full":
@@ -272,11 +282,40 @@ def publish(rows, path: str | os.PathLike):
             raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
         if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
             raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
+
+
+def learning_curves(rows, root: str | os.PathLike):
+    """The loss terms of every epoch of these rows' runs under a folder of runs; runs without a history are left out.
+
+    Returns:
+        dataset, model, recipe, bottleneck, seed, then the columns of `history.parquet` but for the seconds.
+    """
+    import pandas as pd
+
+    found = []
+    for row in rows.to_dict("records"):
+        place = {name: row[name] for name in (*KEY, "preset", "image_size")}
+        path = run_dir(**place, root=root) / "history.parquet"
+        if path.exists():
+            history = pd.read_parquet(path).drop(columns="seconds")
+            found.append(pd.DataFrame({name: row[name] for name in KEY}, index=history.index).join(history))
+    nothing = pd.DataFrame(columns=[*KEY, "epoch", "lr", "loss", "reconstruction"])
+    return pd.concat(found, ignore_index=True) if found else nothing
+
+
+def publish_curves(rows, root: str | os.PathLike, path: str | os.PathLike):
+    """Add the learning curves of these rows' runs to a published CSV; the whole table as it then is.
+
+    Losses are kept to six significant digits. Raises ResultError for what `publish` refuses. Nothing is written then.
+    """
+    import pandas as pd
+
+    _check_publishable(rows)
     path = Path(path)
     known = [pd.read_csv(path)] if path.exists() else []
-    table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
+    table = pd.concat([*known, learning_curves(rows, root)]).drop_duplicates([*KEY, "epoch"], keep="last")
     with replacing(path) as part:
-        table.to_csv(part, index=False)
+        table.sort_values([*KEY, "epoch"]).to_csv(part, index=False, float_format="%.6g")
     return table
 
 

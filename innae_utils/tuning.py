@@ -18,7 +18,7 @@ from typing import Any
 
 from innae_utils import settings
 from innae_utils.results import ResultError, commit, replacing
-from innae_utils.settings import PROJECT, QUICK, Recipe
+from innae_utils.settings import PROJECT, Recipe
 
 # What 22_tuning declares; a test compares the two.
 PARAMETERS = (
@@ -132,10 +132,10 @@ def split(images) -> tuple[Any, Any]:
 
     from innae_utils.data import Images
 
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(images.device)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(images.pixels.device)
     held_out = max(1, round(HELD_OUT * len(images)))
     parts = images.pixels[order[held_out:]], images.pixels[order[:held_out]]
-    return tuple(Images(pixels, images.max_value) for pixels in parts)
+    return tuple(Images(pixels, images.max_value, images.device) for pixels in parts)
 
 
 def search(plan: Plan, images) -> Iterator[dict[str, Any]]:
@@ -181,7 +181,7 @@ def _run(trial, plan: Plan, parts) -> float | None:
 
     chosen, run = suggest(trial, plan.base), plan.final
     recipe = recipe_of(plan.base, **chosen)
-    recipe = recipe.scaled(QUICK["epochs"]) if run.preset == "quick" else recipe
+    recipe = recipe.scaled(settings.quick_of(run.spec)["epochs"]) if run.preset == "quick" else recipe
     network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed).to(parts[0].device)
     precision = train.pick_precision(run.precision)
     seen = {"device": str(parts[0].device), "precision": precision, "threads": torch.get_num_threads()}
@@ -261,7 +261,7 @@ def keep(plan: Plan, trials: list[dict[str, Any]]) -> settings.Run:
     with replacing(plan.folder / "tuned.json") as part:
         part.write_text(json.dumps({plan.final.dataset: {plan.final.model: entry}}, indent=1) + "\n")
     recipe = settings.tuned(plan.base, *(entry[name] for name in ("epochs", "lr", "milestones", "weight_decay")))
-    epochs = QUICK["epochs"] if plan.final.preset == "quick" else recipe.epochs
+    epochs = settings.quick_of(plan.final.spec)["epochs"] if plan.final.preset == "quick" else recipe.epochs
     return dataclasses.replace(plan.final, recipe=settings.TUNED, epochs=epochs, recipe_settings=recipe.scaled(epochs))
 
 

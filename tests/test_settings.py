@@ -155,7 +155,7 @@ def test_a_wrong_sweep_is_refused(given, said):
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "celeba"])
 def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset):
     with_loss, without = find_recipe(dataset, "inn", "paper"), find_recipe(dataset, "inn", "no_padding")
     assert without == dataclasses.replace(with_loss, weight_zero_padding=0.0)
