@@ -10,7 +10,7 @@ SWEEP := DATASET MODELS RECIPES BOTTLENECKS SEEDS PRESET DATA_ROOT RUNS FIGURES 
   THREADS SLOTS
 OTHER := PYTHON CORES
 lower = $(shell echo $(1) | tr '[:upper:]' '[:lower:]')
-CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$($(name))'))
+CONFIG = $(foreach name,$(SWEEP),$(if $($(name)),$(call lower,$(name))='$(subst ','\'',$($(name)))'))
 CORES ?= all
 
 # A misspelt variable would be passed over in silence, and the wrong thing would run all night.

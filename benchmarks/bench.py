@@ -1,7 +1,7 @@
 """What `make bench` runs: our training step against the plain float32 baseline, alternating in one process.
 
 Usage: python benchmarks/bench.py [--threads N] [--seconds S] [--only mnist-inn,cifar10-classic] [--out FILE]
-       [--skip memory,data,startup] [--device auto]
+       [--skip memory,data,startup,figures] [--device auto]
        [--precision fp32]
 
 A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. The share of the
@@ -42,7 +42,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--seconds", type=float, default=30, help="time for the pairs of one case; three pairs at least"
     )
     parser.add_argument("--only", default=",".join(CASES), help="cases, with commas")
-    parser.add_argument("--skip", default="", help="memory, data, startup")
+    parser.add_argument("--skip", default="", help="memory, data, startup, figures")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of our step")
     parser.add_argument("--out", default=str(Path(__file__).parent / "results"))
@@ -203,6 +203,16 @@ def start_up(runs: int = 5) -> dict:
     return {"run": spread(whole), "import_torch": spread(torch_alone), "beyond_torch": spread(beyond)}
 
 
+def whole_figures(options: argparse.Namespace) -> dict:
+    """Seconds of a whole `make figures` on digits, from nothing to the drawn figures, with as many cores as threads."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, str(settings.PROJECT / "workflow" / "figures.py"), "--cores", str(options.threads)]
+        started = time.perf_counter()
+        subprocess.run([*line, f"runs={folder}/runs", f"figures={folder}/figures"], check=True, capture_output=True)
+        seconds = time.perf_counter() - started
+        return {"seconds": seconds, "runs": len(results.gather(folder)), "cores": options.threads}
+
+
 def machine(options: argparse.Namespace, device: torch.device) -> dict:
     """What the figures were measured on."""
     cpu = platform.processor()
@@ -244,6 +254,9 @@ def main(arguments: list[str]) -> None:
     if "startup" not in skip:
         report["start_up"] = start_up()
         print("start-up of a run beyond importing torch: {median:.1f} s".format(**report["start_up"]["beyond_torch"]))
+    if "figures" not in skip:
+        report["figures"] = whole_figures(options)
+        print("make figures (digits, {runs} rows, {cores} cores): {seconds:.0f} s".format(**report["figures"]))
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() else "-" for c in report["machine"]["device"].lower())
@@ -268,6 +281,40 @@ def table(report: dict) -> str:
             f"| {100 * row['share_of_ceiling']:.0f} % | {share} |"
         )
     return "\n".join(lines)
+
+
+def facts(report: dict) -> str:
+    """What a report says beside its cases, a Markdown line each, as benchmarks/README.md has it."""
+    lines = [
+        "Machine: {device}, {cores} cores, {threads} thread(s), torch {torch}, {date}; load before the start "
+        "{load:.1f}.".format(**report["machine"]),
+        "Ceiling: {fp32:.0f} GFLOP/s in fp32, {bf16:.0f} in bf16.".format(**report["ceiling_gflops"]),
+    ]
+    for row in report["cases"]:
+        if "recompute" in row.get("memory_mb", {}):
+            memory, seconds = row["memory_mb"], row["seconds"]
+            lines.append(
+                f"`recompute` on {row['case']}, {row['precision']}: {memory['recompute']:,.0f} MB, "
+                f"{memory['recompute'] / memory['baseline']:.0%} of the baseline's, for "
+                f"{seconds['recompute'] / seconds['ours']:.2f} times our time a step."
+            )
+    if "data" in report:
+        lines.append(
+            "An epoch of data alone: {median:.0f} times the DataLoader's pace.".format(**report["data"]["ratio"])
+        )
+    if "start_up" in report:
+        start = report["start_up"]
+        lines.append(
+            f"Start-up of one papermill run, nothing trained: {start['run']['median']:.1f} s; beyond importing torch "
+            f"({start['import_torch']['median']:.1f} s) {start['beyond_torch']['median']:.1f} s."
+        )
+    if "figures" in report:
+        lines.append(
+            "A whole `make figures` on digits ({runs} rows, {cores} cores): {seconds:.0f} s.".format(
+                **report["figures"]
+            )
+        )
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def line_of(row: dict) -> str:

@@ -18,7 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from innae_utils.settings import PROJECT, QUICK, TUNED, ParameterError, Run, find_recipe, recipes_of, run_dir
+from innae_utils.settings import (
+    PROJECT,
+    QUICK,
+    TUNED,
+    ParameterError,
+    Run,
+    find_recipe,
+    recipes_of,
+    run_dir,
+    size_of,
+    size_suffix,
+    spec_of,
+)
 
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
@@ -107,7 +119,7 @@ def write_row(folder: Path, row: Mapping[str, Any]) -> None:
     """`result.json`, written last. Raises ResultError if a column is missing, unknown or of the wrong type."""
     check_row(row, "the row")
     with replacing(folder / "result.json") as part:
-        part.write_text(json.dumps(row, indent=1) + "\n")
+        part.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
 
 
 def check_row(row: Any, name: str) -> None:
@@ -136,7 +148,7 @@ def check_row(row: Any, name: str) -> None:
 def read_row(path: Path) -> dict[str, Any]:
     """The row in a `result.json`. Raises ResultError if there is none in it."""
     try:
-        row = json.loads(path.read_text())
+        row = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultError(f"{path} is not a row: {error}") from error
     check_row(row, str(path))
@@ -177,6 +189,16 @@ def uncut(frame):
     return frame[pd.Series(whole, index=frame.index, dtype=bool)]
 
 
+def at_size(rows, dataset: str, image_size: str = ""):
+    """The rows of a data set whose images had the size that `image_size` means for their model (PCA: for the INN)."""
+    rows = rows[rows["dataset"] == dataset]
+    wanted = [
+        size == size_of(spec_of(dataset, "inn" if model == "pca" else model, image_size))
+        for model, size in zip(rows["model"], rows["image_size"], strict=True)
+    ]
+    return rows[wanted]
+
+
 def _epochs(row) -> int:
     if row.recipe == TUNED and TUNED not in recipes_of(row.dataset, row.model):
         return row.epochs  # nothing to hold it against
@@ -187,7 +209,8 @@ def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:
     """`x` and `x_hat` (n, C, H, W) that the run of a row has recorded, from the data set's folder of runs."""
     import numpy as np
 
-    folder = Path(root) / row["model"] / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
+    model = row["model"] + size_suffix(row["dataset"], row["model"], row["image_size"])
+    folder = Path(root) / model / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
     with np.load(folder / "reconstructions.npz") as stored:
         return dict(stored)
 
@@ -449,8 +472,8 @@ def modules_of(path: Path) -> list[Path]:
 
 def _sources(path: Path) -> list[str]:
     if path.suffix != ".ipynb":
-        return [path.read_text()]
-    cells = json.loads(path.read_text())["cells"]
+        return [path.read_text(encoding="utf-8")]
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PRESETS = ("full", "quick")
 PRECISIONS = ("auto", "fp32", "bf16")
 QUICK = {"epochs": 2, "train_images": 256, "test_images": 64}  # enough to walk through every line of code
-QUICK_LARGE = {"epochs": 2, "train_images": 64, "test_images": 16}  # images of more numbers than LARGE
+QUICK_LARGE = {"epochs": 2, "train_images": 32, "test_images": 10}  # images of more numbers than LARGE
 LARGE = 10_000
 
 
@@ -195,10 +195,10 @@ def spec_of(dataset: str, model: str, image_size: str = "") -> Any:
     if model not in MODELS[dataset]:
         raise ParameterError(f"model: {model!r} is not known for {dataset}; allowed: {', '.join(MODELS[dataset])}")
     spec = MODELS[dataset][model]
-    known = {"": spec, _size_of(spec): spec}
+    known = {"": spec, size_of(spec): spec}
     if dataset in COMMON:
         common = COMMON[dataset].get(model, spec)
-        known |= {"authors": spec, "common": common, _size_of(common): common}
+        known |= {"authors": spec, "common": common, size_of(common): common}
     size = re.sub(r"\s*[,x]\s*", "x", image_size) if isinstance(image_size, str) else image_size
     if size not in known:
         allowed = ", ".join(f"{name!r}" for name in known)
@@ -206,7 +206,13 @@ def spec_of(dataset: str, model: str, image_size: str = "") -> Any:
     return known[size]
 
 
-def _size_of(spec: Any) -> str:
+def size_of(spec: Any) -> str:
+    """The image size of a spec as a row has it, height x width.
+
+    Example:
+        >>> size_of(spec_of("celeba", "classic"))
+        '218x178'
+    """
     return f"{spec.shape[1]}x{spec.shape[2]}"
 
 
@@ -230,8 +236,8 @@ def size_suffix(dataset: str, model: str, image_size: str) -> str:
     """
     if dataset not in COMMON and dataset != "images":
         return ""
-    size = _size_of(spec_of(dataset, model, image_size))
-    return "" if dataset in COMMON and size == _size_of(MODELS[dataset][model]) else f"_{size}"
+    size = size_of(spec_of(dataset, model, image_size))
+    return "" if dataset in COMMON and size == size_of(MODELS[dataset][model]) else f"_{size}"
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -457,7 +463,7 @@ def quick_of(spec: Any) -> Mapping[str, int]:
 
     Example:
         >>> quick_of(spec_of("mnist", "inn"))["train_images"], quick_of(spec_of("lfw", "inn"))["train_images"]
-        (256, 64)
+        (256, 32)
     """
     return QUICK_LARGE if dim_of(spec) > LARGE else QUICK
 
@@ -593,7 +599,7 @@ def declared_parameters(notebook: Path) -> tuple[str, ...]:
         >>> declared_parameters(PROJECT / "notebooks" / "10_train.ipynb") == RUN_PARAMETERS
         True
     """
-    cells = json.loads(notebook.read_text())["cells"]
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     (cell,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     return tuple(line.target.id for line in ast.parse("".join(cell["source"])).body if isinstance(line, ast.AnnAssign))
 
@@ -611,8 +617,10 @@ def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[st
             wrong.append(f"model: {model!r} is not known for {dataset}; allowed: {allowed}")
             continue
         known = recipes_of(dataset, model)
+        why = " (the INN's own schedule already falls late)" if family(model) == "inn" else ""
         wrong += [
             f"recipe: {recipe!r} is not known for {model} on {dataset}; allowed: {', '.join(known)}"
+            + (why if recipe == "late" else "")
             for recipe in recipes
             if recipe not in known
         ]
@@ -781,7 +789,8 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     wrong = check_names(dataset, models, [], preset) + check_image_size(dataset, image_size)
     stop_if(wrong, "The sweep")
     dim = min(dim_of(spec_of(dataset, model, image_size)) for model in models)
-    bottlenecks, faults = _numbers(given, "bottlenecks", known.bottlenecks, 1, dim, f"1 to D = {dim}")
+    usual = known.bottlenecks if preset == "full" or dim <= LARGE else known.bottlenecks[3:5]  # minutes, not hours
+    bottlenecks, faults = _numbers(given, "bottlenecks", usual, 1, dim, f"1 to D = {dim}")
     seeds, more = _numbers(given, "seeds", known.seeds, 0, 2**31 - 1, "0 to 2147483647")
     threads, yet_more = _numbers(given, "threads", (0,), 0, None, "1 or more, or 0 to share the cores")
     slots, faults_of_slots = _numbers(given, "slots", (1,), 1, None, "1 or more runs at once on a GPU")

@@ -118,6 +118,25 @@ def test_uncut_leaves_out_rows_of_other_lengths():
         assert results.uncut(frame)["epochs"].tolist() == [30, 0, 2]
 
 
+def test_rows_at_a_size_are_those_that_saw_such_images():
+    sizes = [("inn", "156x128"), ("classic", "218x178"), ("classic", "156x128"), ("pca", "156x128")]
+    frame = pd.DataFrame([row(dataset="lfw", model=model, image_size=size) for model, size in sizes])
+    frame = pd.concat([frame, pd.DataFrame([row()])], ignore_index=True)
+    assert results.at_size(frame, "lfw").index.tolist() == [0, 1, 3], "the authors': classic at its own size"
+    assert results.at_size(frame, "lfw", "common").index.tolist() == [0, 2, 3]
+    assert results.at_size(frame, "digits").index.tolist() == [4]
+
+
+def test_a_notebooks_modules_are_those_it_imports_and_no_more():
+    names = {path.name for path in results.modules_of(settings.PROJECT / "notebooks" / "10_train.ipynb")}
+    loaded = "import sys; from innae_utils import data, models, results, train, inn; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=settings.PROJECT, capture_output=True, text=True, check=True
+    )
+    really = {f"{name.split('.')[1]}.py" for name in done.stdout.split() if name.startswith("innae_utils.")}
+    assert names == really and "figures.py" not in names
+
+
 def published(**changes):
     return pd.DataFrame([row(commit="abc", **changes)])
 

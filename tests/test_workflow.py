@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from innae_utils import settings
 
@@ -96,7 +98,41 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project
     notebook.write_text(json.dumps(content))
     assert planned(project)["train"] == 3 and "pca" not in planned(project)
     losses.write_text(losses.read_text() + "\nNEW = 1\n")
-    assert planned(project) == {"train": 3, "pca": 1, "draw": 1, "figures": 1}
+    assert planned(project) == {"train": 3, "draw": 1, "figures": 1}, "PCA has nothing to do with losses"
+
+
+def test_a_folder_of_own_images_runs_through(project):
+    folder = project / "my pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (24, 30, 3), np.uint8)).save(folder / f"{i}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    given = ["dataset=images", "image_size=16,24", f"data_root={folder}", "preset=quick", "bottlenecks=3"]
+    done = sweep(project, *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "left out 1 that cannot be read: broken.png" in done.stdout
+    rows = [json.loads(path.read_text()) for path in times(project)]
+    assert sorted((row["model"], row["image_size"]) for row in rows) == [
+        ("classic", "16x24"), ("inn", "16x24"), ("pca", "16x24"),
+    ]  # fmt: skip
+    assert all(row["train_images"] + row["test_images"] == 12 for row in rows)
+    strict = sweep(project, *given, "strict=true")
+    assert strict.returncode == 1 and "broken.png cannot be read (not a picture); mend or remove it" in strict.stdout
+
+
+def test_a_broken_row_is_set_aside_and_made_again(project, capsys):
+    import figures
+
+    parameters = {"runs": str(project / "runs"), "bottlenecks": "4", "models": "inn", "seeds": "0,1"}
+    checked = settings.check_sweep(parameters)
+    folders = [settings.run_dir("digits", *job, "full", project / "runs") for job in checked.jobs]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    (folders[0] / "result.json").write_text('{"dataset": "dig')
+    figures.set_aside_broken_rows(checked)
+    assert [path.name for path in folders[0].iterdir()] == ["result.broken"] and not list(folders[1].iterdir())
+    assert "set aside as result.broken" in capsys.readouterr().err
 
 
 def test_another_precision_or_no_seed_0(project):
@@ -134,7 +170,10 @@ def test_the_cores_and_the_folders_are_checked_before_anything_starts(project):
 
 @pytest.mark.parametrize(
     ("argument", "said"),
-    [("bottleneck=12", "no parameter 'bottleneck'"), ("dataset=minst", "allowed: digits, mnist, cifar10")],
+    [
+        ("bottleneck=12", "no parameter 'bottleneck'"),
+        ("dataset=minst", "allowed: digits, mnist, cifar10, celeba, lfw, images"),
+    ],
 )
 def test_a_wrong_sweep_stops_at_once_and_says_what_is_allowed(project, argument, said):
     done = sweep(project, argument)
@@ -152,7 +191,7 @@ def test_make_refuses_a_variable_it_does_not_know():
 
 def test_the_sweep_parameters_are_those_of_make():
     makefile = (settings.PROJECT / "Makefile").read_text()
-    (line,) = [line for line in makefile.splitlines() if line.startswith("SWEEP :=")]
+    (line,) = [line for line in makefile.replace("\\\n", "").splitlines() if line.startswith("SWEEP :=")]
     assert {name.lower() for name in line.split(":=")[1].split()} == set(settings.SWEEP_PARAMETERS)
 
 

@@ -10,7 +10,7 @@ import time
 
 import slots
 
-from innae_utils import settings
+from innae_utils import results, settings
 
 NOISE = re.compile(  # what Snakemake says between one step and the next
     r"\s*$|Select jobs|Execute \d+ jobs|Finished jobid|\[\w{3} \w{3} +\d+ [\d:]+ \d{4}\]|Complete log|Elapsed time|"
@@ -43,6 +43,18 @@ def snakemake(given: dict[str, str], cores: str) -> list[str]:
     return [*command, "--config", *(f"{name}={value}" for name, value in given.items())]
 
 
+def set_aside_broken_rows(sweep: settings.Sweep) -> None:
+    """Rename every `result.json` of the sweep that is no row: to Snakemake a file that is there is a run done."""
+    for job in sweep.jobs:
+        path = settings.run_dir(sweep.dataset, *job, sweep.preset, sweep.runs, sweep.image_size) / "result.json"
+        try:
+            if path.exists():
+                results.read_row(path)
+        except results.ResultError as error:
+            path.replace(path.with_suffix(".broken"))
+            print(f"{error}; set aside as {path.with_suffix('.broken').name}, the run is made again", file=sys.stderr)
+
+
 def valid_cores(text: str) -> bool:
     """Whether this is a number of cores or `all`; says what is allowed if it is not."""
     good = text == "all" or (text.isdecimal() and int(text) > 0)
@@ -70,6 +82,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"{len(sweep.jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
+    set_aside_broken_rows(sweep)
     code = watch(snakemake(given, cores))
     if code:
         print("The sweep did not finish; why is said above. What is done is kept for the next call.", file=sys.stderr)

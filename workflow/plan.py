@@ -189,7 +189,7 @@ def outputs_to_make(given: dict[str, str]) -> set[str]:
     if done.returncode:
         raise SystemExit(f"the workflow cannot be planned:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     lines = [line.split("output:", 1)[1] for line in (done.stdout + done.stderr).splitlines() if "  output:" in line]
-    return {path.strip() for line in lines for path in line.split(",")}
+    return {line.strip() for line in lines}  # a run has one output, so a comma is part of its path
 
 
 if __name__ == "__main__":
