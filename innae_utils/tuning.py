@@ -74,6 +74,8 @@ def check_plan(parameters: Mapping[str, Any]) -> Plan:
     wrong += settings.check_number("trials", p["trials"], 1, None, "1 or more")
     if not isinstance(p["runs"], str):
         wrong.append(f"runs: {p['runs']!r} is a {type(p['runs']).__name__}; allowed: a string")
+    if p["dataset"] == "images":
+        wrong = ["dataset: 'images' has no size of its own, so it cannot be tuned here; allowed: any other"]
     settings.stop_if(wrong, "The study")
     if p["bottleneck"] == 0 and not isinstance(p["bottleneck"], bool):
         p["bottleneck"] = min(PAPER_BOTTLENECK, max(settings.DATASETS[p["dataset"]].bottlenecks))

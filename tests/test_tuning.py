@@ -36,6 +36,7 @@ def test_the_notebook_declares_the_parameters_that_are_checked():
     [
         ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
         ({"model": "classic_deep"}, "allowed: inn, classic"),
+        ({"dataset": "images"}, "'images' has no size of its own"),
         ({"trials": 0}, "trials: 0 is out of range; allowed: 1 or more"),
         ({"trials": "9"}, "'9' is a str"),
         ({"bottleneck": 65}, "allowed: 1 to D = 64"),
