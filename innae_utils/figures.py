@@ -12,7 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from innae_utils import settings
 from innae_utils.results import strip
@@ -162,7 +162,7 @@ def trials(table: pd.DataFrame) -> Figure:
     """
     scales = {"lr": "log", "schedule": None, "weight_decay": "log", "epochs": "linear"}
     names = {"lr": "learning rate", "weight_decay": "weight decay", "schedule": "learning rate falls at"}
-    figure, panels = plt.subplots(1, 4, figsize=(7.6, 2.5), sharey=True)
+    figure, panels = plt.subplots(1, 4, figsize=(7.6, 2.8), sharey=True)
     table = table.dropna(subset="held_out_l1")
     first = table["trial"] == 0
     for axes, (column, scale) in zip(panels, scales.items(), strict=True):
@@ -172,9 +172,14 @@ def trials(table: pd.DataFrame) -> Figure:
         axes.plot(values[first], table["held_out_l1"][first], "x", color="C1", markersize=7, markeredgewidth=2)
         axes.set_xlabel(names.get(column, column))
         if kinds:
-            axes.set_xticks(range(len(kinds)), [kind.replace(" and ", ", ") for kind in kinds], rotation=30, ha="right")
+            axes.set_xticks(range(len(kinds)), [kind.replace(" and ", ", ") for kind in kinds], rotation=90)
             axes.set_xlim(-0.5, len(kinds) - 0.5)
         else:
             axes.set_xscale(scale)
+        if column == "lr":  # less than two decades: powers of ten alone would be too few labels
+            low, high = axes.get_xlim()
+            ticks = [tick for n in range(-6, 1) for tick in (10.0**n, 3 * 10.0**n) if low <= tick <= high]
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=90)
+            axes.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("L1 on held-out images")
     return figure
