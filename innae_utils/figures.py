@@ -29,6 +29,7 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("classic_2048", "paper"), ("classic_deep", "paper"), ("classic_1024", "late"), ("classic_2048", "late"),
         ("classic_deep", "late"), ("inn_vae", "paper"), ("classic_vae", "paper"), ("classic_mmd", "paper"),
         ("classic_vae", "late"), ("classic_mmd", "late"),
+        ("inn", "no_padding"), ("classic", "tuned"),
     )
 ]  # fmt: skip
 PCA = settings.MODEL_TITLES["pca"]
@@ -444,3 +445,34 @@ def difference_told(channels: int, largest: float) -> str:
         rf"Difference $x - \hat x$, {1 / largest:.3g} times enlarged: grey where the reconstruction is right, "
         f"full colour where it is off by {largest:.2f} or more."
     )
+
+
+def trials(table: pd.DataFrame) -> Figure:
+    """Every trial of a tuning study against each of its four settings; the first trial, the paper's recipe, is a cross.
+
+    Args:
+        table: the columns of `tuning.COLUMNS`; trials that diverged have no L1 and are not drawn.
+    """
+    scales = {"lr": "log", "schedule": None, "weight_decay": "log", "epochs": "linear"}
+    names = {"lr": "learning rate", "weight_decay": "weight decay", "schedule": "learning rate falls at"}
+    figure, panels = plt.subplots(1, 4, figsize=(7.6, 2.8), sharey=True)
+    table = table.dropna(subset="held_out_l1")
+    first = table["trial"] == 0
+    for axes, (column, scale) in zip(panels, scales.items(), strict=True):
+        kinds = list(dict.fromkeys(sorted(table[column]))) if scale is None else None
+        values = table[column].map(kinds.index) if kinds else table[column]
+        axes.plot(values[~first], table["held_out_l1"][~first], "o", alpha=0.7, markeredgewidth=0)
+        axes.plot(values[first], table["held_out_l1"][first], "x", color="C1", markersize=7, markeredgewidth=2)
+        axes.set_xlabel(names.get(column, column))
+        if kinds:
+            axes.set_xticks(range(len(kinds)), [kind.replace(" and ", ", ") for kind in kinds], rotation=90)
+            axes.set_xlim(-0.5, len(kinds) - 0.5)
+        else:
+            axes.set_xscale(scale)
+        if column == "lr":  # less than two decades: powers of ten alone would be too few labels
+            low, high = axes.get_xlim()
+            ticks = [tick for n in range(-6, 1) for tick in (10.0**n, 3 * 10.0**n) if low <= tick <= high]
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=90)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    panels[0].set_ylabel("L1 on held-out images")
+    return figure

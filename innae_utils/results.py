@@ -23,10 +23,13 @@ from innae_utils.settings import (
     MODEL_TITLES,
     PROJECT,
     QUICK,
+    TUNED,
     ParameterError,
     Run,
     curve_title,
     find_recipe,
+    recipes_of,
+    run_dir,
     size_of,
     size_suffix,
     spec_of,
@@ -167,7 +170,7 @@ def gather(root: str | os.PathLike = "runs"):
     for path in sorted(Path(root).rglob("result.json")):
         try:
             row = read_row(path)
-            if row["model"] != "pca":
+            if row["model"] != "pca" and row["recipe"] != TUNED:  # a study's winner need not be published
                 find_recipe(row["dataset"], row["model"], row["recipe"])
             rows.append(row)
         except (ResultError, ParameterError) as error:
@@ -201,6 +204,8 @@ def at_size(rows, dataset: str, image_size: str = ""):
 
 
 def _epochs(row) -> int:
+    if row.recipe == TUNED and TUNED not in recipes_of(row.dataset, row.model):
+        return row.epochs  # nothing to hold it against
     return QUICK["epochs"] if row.preset == "quick" else find_recipe(row.dataset, row.model, row.recipe).epochs
 
 
@@ -292,6 +297,17 @@ def publish(rows, path: str | os.PathLike):
     """
     import pandas as pd
 
+    _check_publishable(rows)
+    path = Path(path)
+    known = [pd.read_csv(path)] if path.exists() else []
+    table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        table.to_csv(part, index=False)
+    return table
+
+
+def _check_publishable(rows) -> None:
     for row in rows.to_dict("records"):
         name = " ".join(str(row[column]) for column in KEY[:5])
         if row["preset"] != "full":
@@ -302,12 +318,41 @@ def publish(rows, path: str | os.PathLike):
             raise ResultError(f"{name} has weights of its own in the loss; publish rows of a recipe as it is alone")
         if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
             raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
+
+
+def learning_curves(rows, root: str | os.PathLike):
+    """The loss terms of every epoch of these rows' runs under a folder of runs; runs without a history are left out.
+
+    Returns:
+        dataset, model, recipe, bottleneck, seed, then the columns of `history.parquet` but for the seconds.
+    """
+    import pandas as pd
+
+    found = []
+    for row in rows.to_dict("records"):
+        place = {name: row[name] for name in (*KEY[:5], "preset", "image_size")}
+        path = run_dir(**place, root=root) / "history.parquet"
+        if path.exists():
+            history = pd.read_parquet(path).drop(columns="seconds")
+            found.append(pd.DataFrame({name: row[name] for name in KEY[:5]}, index=history.index).join(history))
+    nothing = pd.DataFrame(columns=[*KEY[:5], "epoch", "lr", "loss", "reconstruction"])
+    return pd.concat(found, ignore_index=True) if found else nothing
+
+
+def publish_curves(rows, root: str | os.PathLike, path: str | os.PathLike):
+    """Add the learning curves of these rows' runs to a published CSV; the whole table as it then is.
+
+    Losses are kept to six significant digits. Raises ResultError for what `publish` refuses. Nothing is written then.
+    """
+    import pandas as pd
+
+    _check_publishable(rows)
     path = Path(path)
     known = [pd.read_csv(path)] if path.exists() else []
-    table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.concat([*known, learning_curves(rows, root)]).drop_duplicates([*KEY[:5], "epoch"], keep="last")
     with replacing(path) as part:
-        table.to_csv(part, index=False)
+        table.sort_values([*KEY[:5], "epoch"]).to_csv(part, index=False, float_format="%.6g")
     return table
 
 
@@ -461,9 +506,10 @@ def replace_block(text: str, name: str, content: str) -> str:
 
 
 def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
-    """The README's table: the published points that the paper has too or could have, beside the paper's."""
-    both = table(published(folder), read_printed(folder))
-    return to_markdown(both[both["seeds"] > 0])
+    """The README's table: the published points of the paper's data sets (LFW beside CelebA), beside the paper's."""
+    printed = read_printed(folder)
+    both = table(published(folder), printed)
+    return to_markdown(both[(both["seeds"] > 0) & both["dataset"].isin([*printed["dataset"], "lfw"])])
 
 
 # ---- what made a row -------------------------------------------------------------------------------------------

@@ -491,14 +491,42 @@ def _in_recipes(model: str) -> str:
     return model if model in VARIATIONAL else family(model)
 
 
+RECIPES |= {  # the ablation: section 2.2 says that the INN can do without the zero-padding loss
+    (dataset, "inn", "no_padding"): replace(
+        recipe, weight_zero_padding=0.0, sources={**recipe.sources, "weight_zero_padding": "ours"}
+    )
+    for (dataset, kind, name), recipe in RECIPES.items()
+    if (kind, name) == ("inn", "paper")
+}
+RECIPE_TITLES = {"late": "late decay", "no_padding": "no zero-padding loss", "tuned": "tuned"}
+TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
+TUNED_FILE = PROJECT / "results" / "tuned.json"
+
+
+def tuned(base: Recipe, epochs: int, lr: float, milestones: Any, weight_decay: float) -> Recipe:
+    """A recipe with the four settings that a study looks for replaced, and these tagged `ours`."""
+    found = {"epochs": epochs, "lr": lr, "milestones": tuple(milestones), "weight_decay": weight_decay}
+    return replace(base, **found, sources={**base.sources, **dict.fromkeys(found, "ours")})
+
+
+def published_tuned(dataset: str, model: str) -> Recipe | None:
+    """The recipe `tuned` of a model, from `results/tuned.json`; None if no study of it is published."""
+    entries = json.loads(TUNED_FILE.read_text()) if TUNED_FILE.exists() else {}
+    if (entry := entries.get(dataset, {}).get(model)) is None:
+        return None
+    found = {name: entry[name] for name in ("epochs", "lr", "milestones", "weight_decay")}
+    return tuned(RECIPES[dataset, family(model), "paper"], **found)
+
+
 def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
-    """The names of the recipes that a model has on a data set.
+    """The names of the recipes that a model has on a data set, `tuned` among them where a study is published.
 
     Example:
-        >>> recipes_of("digits", "inn_vae"), recipes_of("digits", "classic")
-        (('paper',), ('paper', 'late'))
+        >>> recipes_of("mnist", "inn"), recipes_of("digits", "inn_vae"), recipes_of("cifar10", "classic")
+        (('paper', 'no_padding'), ('paper',), ('paper', 'late'))
     """
-    return tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model)))
+    named = tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model)))
+    return (*named, TUNED) if published_tuned(dataset, model) else named
 
 
 def quick_of(spec: Any) -> Mapping[str, int]:
@@ -519,14 +547,13 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
         [1.0, 0.1]
     """
     plain, weights = split_name(recipe)
-    try:
-        found = RECIPES[dataset, _in_recipes(model), plain]
-    except KeyError:
+    found = published_tuned(dataset, model) if plain == TUNED else RECIPES.get((dataset, _in_recipes(model), plain))
+    if found is None:
         known = ", ".join(recipes_of(dataset, model)) or "none"
         raise ParameterError(
-            f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} "
-            "(the INN's own schedule already falls late, so it has no `late`)"
-        ) from None
+            f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} (the INN's own schedule already falls "
+            "late, so it has no `late`; `tuned` is there for models whose study lies in results/tuned.json)"
+        )
     return found.with_values(**{f"weight_{name}": ours(value) for name, value in weights.items()})
 
 
@@ -538,8 +565,9 @@ def curve_title(model: str, recipe: str) -> str:
         ('INN', 'classic, late decay')
     """
     plain, weights = split_name(recipe)
-    own = "".join(f", {name.replace('_', ' ')} x {value:g}" for name, value in weights.items())
-    return MODEL_TITLES[model] + (", late decay" if plain == "late" else "") + own
+    own = [RECIPE_TITLES[plain]] if plain in RECIPE_TITLES else []
+    own += [f"{name.replace('_', ' ')} x {value:g}" for name, value in weights.items()]
+    return ", ".join((MODEL_TITLES[model], *own))
 
 
 # ---- one run ---------------------------------------------------------------------------------------------------

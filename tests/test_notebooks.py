@@ -116,7 +116,7 @@ def test_20_draws_both_figures(quick_runs):
             assert np.asarray(picture.convert("L")).std() > 10
 
 
-def test_20_and_22_draw_from_the_published_rows_alone(tmp_path):
+def test_20_and_23_draw_from_the_published_rows_alone(tmp_path):
     """No run, no image: `make figures ROWS=published DATASET=all`."""
     line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from pathlib import Path
 
@@ -181,7 +182,7 @@ def test_a_sweep_takes_lists_with_commas():
         ({"bottlenecks": "12,x"}, "'x' is a str; allowed: a whole number, 1 to D = 64"),
         ({"bottlenecks": "12,65"}, "65 is out of range; allowed: 1 to D = 64"),
         ({"models": "classic_deep"}, "allowed: inn, classic"),
-        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: paper"),
+        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: no_padding, paper"),
         ({"seeds": "-1"}, "-1 is out of range"),
         ({"device": "gpu"}, "allowed: auto, cpu"),
         ({"recompute": "perhaps"}, "allowed: true, false"),
@@ -192,3 +193,12 @@ def test_a_wrong_sweep_is_refused(given, said):
     with pytest.raises(ParameterError) as caught:
         check_sweep(given)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "celeba"])
+def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset):
+    with_loss, without = find_recipe(dataset, "inn", "paper"), find_recipe(dataset, "inn", "no_padding")
+    assert without == dataclasses.replace(with_loss, weight_zero_padding=0.0)
+    assert without.sources["weight_zero_padding"] == "ours"
+    assert "no_padding" not in {job.recipe for job in check_sweep({"dataset": dataset}).jobs}
+    assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "no_padding"}).jobs} == {"inn"}

@@ -36,7 +36,7 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
         ("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)})
         for name in (there if dataset == "all" else [dataset])
     ]
-    return [*own, *([("22_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
+    return [*own, *([("23_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
 
 
 def run(notebook: str, parameters: dict) -> int:
