@@ -32,7 +32,7 @@ def test_decode_is_the_inverse_with_z_zero():
 
 @pytest.mark.parametrize("dataset", ["digits", "mnist"])
 def test_at_k_equal_to_d_the_reconstruction_is_exact(dataset):
-    model = build_random("inn", dataset, settings.DATASETS[dataset].dim)
+    model = build_random("inn", dataset, settings.dim_of(settings.spec_of(dataset, "inn")))
     x = images(dataset, "inn", 2)
     assert (model(x) - x).abs().max() < 1e-12
 
