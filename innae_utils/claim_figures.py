@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from innae_utils import claims, settings
 from innae_utils.claims import Measured
-from innae_utils.figures import FigureError, colours_of
+from innae_utils.figures import FigureError, colour_of
 from innae_utils.results import saturation
 
 SIZE = (7.6, 2.7)
@@ -80,11 +80,11 @@ def _models(measured: Measured, dataset: str) -> list[str]:
 
 def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
     models = _models(measured, dataset)
-    colours = colours_of([settings.curve_title(model, "paper") for model in models])
+    colours = {label: colour_of(label) for label in (settings.curve_title(model, "paper") for model in models)}
     for model, (label, colour) in zip(models, colours.items(), strict=True):
         curve = measured.curve(dataset, model)
         axes.plot(list(curve), list(curve.values()), "o-", markersize=3, linewidth=1.2, color=colour, label=label)
-        if settings.family(model) == "classic" and claims.panel(dataset).largest in curve:
+        if claims.is_classic(model) and claims.panel(dataset).largest in curve:
             found = saturation(curve)
             axes.plot(found, curve[found], "o", markersize=10, fillstyle="none", color=colour)
     if said := claims.panel(dataset).saturates:
@@ -109,7 +109,7 @@ def tuned(ours: Measured) -> Figure:
             found = ours.of(dataset, model, recipe)
             found = found[found["bottleneck"] == k]["test_l1"]
             label = settings.curve_title(model, recipe)
-            axes.plot(found, [place] * len(found), "o", color=colours_of([label])[label], alpha=0.8)
+            axes.plot(found, [place] * len(found), "o", color=colour_of(label), alpha=0.8)
         axes.set_yticks(range(len(order)), [settings.curve_title(*key) for key in order])
         axes.set(title=f"{claims.title(dataset)}, bottleneck {k}", xlabel="test L1", ylim=(3.5, -0.5), xlim=(0, None))
     return figure
@@ -122,7 +122,7 @@ def train_against_test(ours: Measured) -> Figure:
         FigureError: no classic run has been measured.
     """
     rows = ours.rows[(ours.rows["recipe"] == "paper") & (ours.rows["model"] != "pca")]
-    rows = rows[[settings.family(model) == "classic" for model in rows["model"]]]
+    rows = rows[[claims.is_classic(model) for model in rows["model"]]]
     if rows.empty:
         raise FigureError("no classic run has been measured")
     figure, axes = plt.subplots(figsize=(7.6, 2.6))
@@ -152,10 +152,10 @@ def parameters(datasets: tuple[str, ...] = ("mnist", "cifar10", "celeba")) -> Fi
     figure, panels = plt.subplots(1, len(datasets), figsize=(7.6, 3.2))
     for axes, dataset in zip(panels, datasets, strict=True):
         ks, inn = claims.panel(dataset).bottlenecks, claims.count("inn", dataset, 1)
-        for model in (m for m in settings.MODELS[dataset] if settings.family(m) == "classic"):
+        for model in (m for m in settings.MODELS[dataset] if claims.is_classic(m)):
             label = settings.MODEL_TITLES[model]
             shares = [claims.count(model, dataset, k) / inn for k in ks]
-            axes.plot(ks, shares, "o-", color=colours_of([label])[label], markersize=3, label=label)
+            axes.plot(ks, shares, "o-", color=colour_of(label), markersize=3, label=label)
         axes.axhline(1, color="0.3", linewidth=0.8)
         axes.set(title=claims.title(dataset), xscale="log", yscale="log", xlabel="bottleneck $k$")
         low, high = axes.get_ylim()
@@ -191,7 +191,7 @@ def ablation(ours: Measured) -> Figure:
                     run["reconstruction"],
                     style,
                     linewidth=1.1,
-                    color=colours_of([label])[label],
+                    color=colour_of(label),
                     label=name,
                 )
         axes.set(title=f"{claims.title(dataset)}, bottleneck {k}", xlabel="epoch", yscale="log")

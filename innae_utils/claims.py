@@ -61,6 +61,11 @@ PAPER = {
 DENSE = ("classic", "classic_1024", "classic_2048", "classic_deep")  # the paper's four classic models on MNIST
 
 
+def is_classic(model: str) -> bool:
+    """Whether this is one of the paper's classic autoencoders; variational ones are not."""
+    return settings.family(model) == "classic" and model not in settings.VARIATIONAL
+
+
 def panel(dataset: str) -> Panel:
     """The panel of a data set, with its own bottlenecks and no stated saturation if the paper does not have it."""
     return PAPER.get(dataset) or Panel(settings.DATASETS[dataset].bottlenecks)
@@ -362,7 +367,7 @@ def _studied(studies: pd.DataFrame | None, dataset: str, k: int) -> dict[str, in
         return {}
     here = studies[(studies["dataset"] == dataset) & (studies["bottleneck"] == k) & (studies["preset"] == "full")]
     counts = here[here["state"] == "finished"].groupby("model").size().to_dict()
-    return {m: int(n) for m, n in counts.items() if n >= MIN_TRIALS and settings.family(m) == "classic"}
+    return {m: int(n) for m, n in counts.items() if n >= MIN_TRIALS and is_classic(m)}
 
 
 def claim_8(measured: Measured, dataset: str) -> Verdict:
@@ -372,7 +377,7 @@ def claim_8(measured: Measured, dataset: str) -> Verdict:
     """
     limit = border(measured, dataset)
     limit = panel(dataset).largest if limit is None else limit
-    models = [m for m in settings.MODELS[dataset] if settings.family(m) == "classic"]
+    models = [m for m in settings.MODELS[dataset] if is_classic(m)]
     rows = pd.concat([measured.of(dataset, model) for model in models], ignore_index=True)
     rows = rows[rows["bottleneck"] >= limit]
     if rows.empty or "train_l1" not in rows:
@@ -392,7 +397,7 @@ def claim_9(measured: Measured, dataset: str) -> Verdict:
 
     Counted from the networks themselves, which have the authors' counts: it needs no row, and is exact.
     """
-    here, models = panel(dataset), [m for m in settings.MODELS[dataset] if settings.family(m) == "classic"]
+    here, models = panel(dataset), [m for m in settings.MODELS[dataset] if is_classic(m)]
     inn = count("inn", dataset, 1)
     fewer = {m: [k for k in here.bottlenecks if count(m, dataset, k) <= inn] for m in models}
     least, most = (count("classic", dataset, k) for k in (min(here.bottlenecks), here.largest))

@@ -280,7 +280,8 @@ def saturation(losses: Mapping[int, float], tolerance: float = SATURATION_TOLERA
 
 # ---- published rows --------------------------------------------------------------------------------------------
 
-KEY = ["dataset", "model", "recipe", "bottleneck", "seed", "image_size"]
+PLACE = ["dataset", "model", "recipe", "bottleneck", "seed"]
+KEY = [*PLACE, "image_size"]  # what no two published rows share
 PUBLISHED = PROJECT / "results"
 
 
@@ -309,7 +310,7 @@ def publish(rows, path: str | os.PathLike):
 
 def _check_publishable(rows) -> None:
     for row in rows.to_dict("records"):
-        name = " ".join(str(row[column]) for column in KEY[:5])
+        name = " ".join(str(row[column]) for column in PLACE)
         if row["preset"] != "full":
             raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
         if row["commit"] == "unknown" or row["commit"].endswith("-dirty"):
@@ -330,12 +331,12 @@ def learning_curves(rows, root: str | os.PathLike):
 
     found = []
     for row in rows.to_dict("records"):
-        place = {name: row[name] for name in (*KEY[:5], "preset", "image_size")}
+        place = {name: row[name] for name in (*PLACE, "preset", "image_size")}
         path = run_dir(**place, root=root) / "history.parquet"
         if path.exists():
             history = pd.read_parquet(path).drop(columns="seconds")
-            found.append(pd.DataFrame({name: row[name] for name in KEY[:5]}, index=history.index).join(history))
-    nothing = pd.DataFrame(columns=[*KEY[:5], "epoch", "lr", "loss", "reconstruction"])
+            found.append(pd.DataFrame({name: row[name] for name in PLACE}, index=history.index).join(history))
+    nothing = pd.DataFrame(columns=[*PLACE, "epoch", "lr", "loss", "reconstruction"])
     return pd.concat(found, ignore_index=True) if found else nothing
 
 
@@ -350,9 +351,9 @@ def publish_curves(rows, root: str | os.PathLike, path: str | os.PathLike):
     path = Path(path)
     known = [pd.read_csv(path)] if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pd.concat([*known, learning_curves(rows, root)]).drop_duplicates([*KEY[:5], "epoch"], keep="last")
+    table = pd.concat([*known, learning_curves(rows, root)]).drop_duplicates([*PLACE, "epoch"], keep="last")
     with replacing(path) as part:
-        table.sort_values([*KEY[:5], "epoch"]).to_csv(part, index=False, float_format="%.6g")
+        table.sort_values([*PLACE, "epoch"]).to_csv(part, index=False, float_format="%.6g")
     return table
 
 

@@ -353,7 +353,7 @@ def test_peak_memory_is_of_this_process():
 
 
 def test_learning_curves_of_the_rows_are_read_from_their_folders_and_published(tmp_path):
-    place = {name: row()[name] for name in (*results.KEY, "preset", "image_size")}
+    place = {name: row()[name] for name in (*results.PLACE, "preset", "image_size")}
     folder = settings.run_dir(**{**place, "image_size": "8x8"}, root=tmp_path)
     folder.mkdir(parents=True)
     history = [
@@ -362,7 +362,7 @@ def test_learning_curves_of_the_rows_are_read_from_their_folders_and_published(t
     results.write_history(folder, history)
     table = pd.DataFrame([row(image_size="8x8"), row(image_size="8x8", seed=1)])
     found = results.learning_curves(table, tmp_path)
-    assert found.columns.tolist() == [*results.KEY, "epoch", "lr", "loss", "reconstruction"]
+    assert found.columns.tolist() == [*results.PLACE, "epoch", "lr", "loss", "reconstruction"]
     assert found["reconstruction"].tolist() == [0.123456789, 0.123456789 / 2], "the second run has left none"
     csv = tmp_path / "curves.csv"
     for _ in range(2):
