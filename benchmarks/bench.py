@@ -231,9 +231,15 @@ def main(arguments: list[str]) -> None:
     options = parse(arguments)
     torch.set_num_threads(options.threads)
     device = train.pick_device(options.device)
-    if options.memory_of:
-        print_memory(*options.memory_of, device, options.precision)
-        return
+    with train.strict_float32(device):  # float32 is float32 on both sides, and in the ceiling
+        if options.memory_of:
+            print_memory(*options.memory_of, device, options.precision)
+        else:
+            report_on(options, device)
+
+
+def report_on(options: argparse.Namespace, device: torch.device) -> None:
+    """Measure everything that is asked for, print it, write JSON."""
     skip = options.skip.split(",")
     report = {"machine": machine(options, device), "cases": []}
     report["ceiling_gflops"] = {p: ceiling(p, device) / 1e9 for p in ("fp32", "bf16")}

@@ -200,10 +200,18 @@ def _faces(dataset: settings.Dataset, root: Path) -> None:
         raise DataError(_how_to_place(dataset, root))
     if len(source.names) < 2:
         raise DataError(f"{source.names[0]} is the only picture of {dataset.title} under {root}; put all of them there")
+    if len(source.names) < sum(dataset.images):
+        whole = f"{sum(dataset.images):,}"
+        warnings.warn(f"{dataset.title}: {len(source.names):,} pictures found, not the {whole} it has", stacklevel=4)
     for split, part in preparing.split(source).items():
         path = root / dataset.name / f"{split}_images.npy"
-        if not path.exists():
-            preparing.write(path, part, dataset.shape)
+        if path.exists() and "fingerprint" not in preparing.beside(path):
+            raise DataError(
+                f"{path} was put there by hand, and the other split is missing; put both there, or delete this one to "
+                "have both prepared: of one split alone nobody knows which images are in the other"
+            )
+        if preparing.beside(path).get("fingerprint") != part.fingerprint or not path.exists():
+            preparing.write(path, part, dataset.shape)  # both from the same pictures, or images leak between the two
         if left_out := preparing.beside(path).get("left_out"):
             warnings.warn(f"{dataset.title}: left out {_listed(left_out)}", stacklevel=4)
 
@@ -270,7 +278,7 @@ def _own(split: str, folder: str | os.PathLike, size: Sequence[int] | None, stri
         found = f"one picture alone ({source.names[0]})" if source.names else "no picture"
         kinds = ", ".join(preparing.PICTURES)
         raise DataError(f"{folder} holds {found}; at least two are needed, one to train and one to test ({kinds})")
-    place = settings.data_root() / "images" / f"{folder.name}-{preparing.digest(str(folder))[:8]}"
+    place = settings.data_root() / "images" / settings.own_name(folder)
     path = place / f"{height}x{width}" / f"{split}_images.npy"
     part = preparing.split(source)[split]
     noted = preparing.beside(path)
@@ -300,7 +308,8 @@ def _torchvision(name: str, split: str, root: Path, download: bool) -> np.ndarra
         said = " ".join(str(error).split())
         if download:
             raise DataError(f"the download failed: {said}") from error
-        if isinstance(error, RuntimeError) and "not found" in said.lower():
+        there = name == "cifar10" and (root / "cifar-10-batches-py").exists()  # "not found or corrupted"
+        if isinstance(error, RuntimeError) and "not found" in said.lower() and not there:
             return None
         raise DataError(f"the {name} files under {root} are damaged ({said}); delete them and try again") from error
     pixels = np.asarray(found.data)

@@ -5,6 +5,7 @@ the pictures it was made from, and which of them could not be read.
 """
 
 import errno
+import gzip
 import hashlib
 import io
 import json
@@ -12,11 +13,12 @@ import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -75,7 +77,7 @@ def files(folder: Path, decode: Callable[[bytes], np.ndarray], pattern: str = "*
     paths = sorted(p for p in folder.rglob(pattern) if p.suffix.lower() in PICTURES and p.is_file())
     paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     names = [path.relative_to(folder).as_posix() for path in paths]
-    print_of = digest([[name, path.stat().st_size] for name, path in zip(names, paths, strict=True)])
+    print_of = digest([[name, *stamp(path).values()] for name, path in zip(names, paths, strict=True)])
     return Source(names, lambda i: decode(paths[i].read_bytes()), print_of)
 
 
@@ -87,28 +89,40 @@ def archive(path: Path, decode: Callable[[bytes], np.ndarray]) -> Source:
             members = {m.filename: m for m in opened.infolist() if not m.is_dir()}
             read = opened.read
         else:
-            opened = tarfile.open(path)  # noqa: SIM115 - stays open as long as its pictures are read
+            opened = tarfile.open(fileobj=_unpacked(path))  # noqa: SIM115 - open as long as its pictures are read
             members = {m.name: m for m in opened.getmembers() if m.isfile()}
             read = lambda member: opened.extractfile(member).read()  # noqa: E731
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
         raise DataError(f"{path} is no readable archive ({error}); delete it and put a whole one there") from error
     names = sorted(name for name in members if Path(name).suffix.lower() in PICTURES)
 
     def picture(i: int) -> np.ndarray:
         try:
             return decode(read(members[names[i]]))
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        except (zlib.error, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
             raise DataError(f"{path} is damaged at {names[i]} ({error}); put a whole one there") from error
 
     return Source(names, picture, digest([path.name, path.stat().st_size, names]))
 
 
+def _unpacked(path: Path) -> IO[bytes]:
+    """A tar file in memory, unpacked: its pictures are not read in its own order, and gzip cannot go backwards."""
+    content = path.read_bytes()
+    return io.BytesIO(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+
+
 def picture(content: bytes):
-    """An encoded picture as a PIL image: RGB, turned as its camera says. Raises OSError or ValueError."""
+    """An encoded picture as a PIL image: RGB, turned as its camera says; transparency is dropped.
+
+    Raises OSError or ValueError, also for pictures of more than 8 bits a channel, which would be cut off at white.
+    """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        return ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
+        image = Image.open(io.BytesIO(content))
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits first")
+        return ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError as error:
         raise OSError("not a picture") from error
     except (SyntaxError, Image.DecompressionBombError) as error:  # PIL's words for a broken PNG, and for a giant
@@ -172,10 +186,11 @@ def write(path: Path, source: Source, shape: tuple[int, int, int], strict: bool 
     """
     from tqdm import tqdm
 
-    part, note = path.with_suffix(".part.npy"), path.with_suffix(".part.json")
+    part, note = path.with_suffix(".part.npy"), path.with_suffix(".progress.json")
     size = int(np.prod(shape))
-    with _disk(path, [part, note]):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _disk(path, [part, note]), alone_in(path.parent):
+        if path.exists() and beside(path).get("fingerprint") == source.fingerprint and not strict:
+            return  # another process has just written it
         state = _begun(part, note, source, size)
         _room(path, (len(source.names) - state["written"]) * size)
         with open(part, "r+b" if state["read"] else "w+b") as file:
@@ -184,15 +199,14 @@ def write(path: Path, source: Source, shape: tuple[int, int, int], strict: bool 
             name = f"preparing {path.parent.name}/{path.stem}"
             for i in tqdm(range(state["read"], len(source.names)), desc=name, unit=" images", mininterval=5):
                 try:
-                    image = source.read(i)
-                    file.write(np.ascontiguousarray(image, dtype=np.uint8).reshape(size).data)
-                    state["written"] += 1
+                    image = np.ascontiguousarray(source.read(i), dtype=np.uint8).reshape(size)
                 except (OSError, ValueError) as error:
-                    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-                        raise
                     if strict:
                         raise DataError(f"{source.names[i]} cannot be read ({error}); mend or remove it") from error
                     state["left_out"].append(f"{source.names[i]}: {error}")
+                else:
+                    file.write(image.data)
+                    state["written"] += 1
                 state["read"] = i + 1
                 if state["read"] % STRIDE == 0:
                     _note(file, note, state)
@@ -203,6 +217,20 @@ def write(path: Path, source: Source, shape: tuple[int, int, int], strict: bool 
             os.fsync(file.fileno())
         _seal(path, part, source.fingerprint, state["left_out"])
         note.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder, and wait until no other process prepares images in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows has none: there two processes at once are not kept apart
+        yield
+        return
+    with open(folder / ".preparing", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _begun(part: Path, note: Path, source: Source, size: int) -> dict[str, Any]:
@@ -243,8 +271,8 @@ def _note(file, note: Path, state: dict[str, Any]) -> None:
 
 def _seal(path: Path, part: Path, fingerprint: str, left_out: Sequence[str]) -> None:
     """Write the .json beside, then give the array its name."""
+    found = {"fingerprint": fingerprint, "left_out": list(left_out), **stamp(part), "sha256": sha256(part)}
     with replacing(path.with_suffix(".json")) as new:
-        found = {"fingerprint": fingerprint, "left_out": list(left_out), **stamp(part), "sha256": sha256(part)}
         new.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
 

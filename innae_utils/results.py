@@ -375,11 +375,7 @@ def publish_samples(rows, root: str | os.PathLike, folder: str | os.PathLike = P
     import numpy as np
 
     written = []
-    for row in rows[rows["model"] != "pca"].to_dict("records"):
-        try:
-            samples = read_samples(row, root)
-        except OSError as error:
-            raise ResultError(f"the run's reconstructions are missing ({error}); copy them or run again") from error
+    for row, samples in _all_samples(rows, root):
         path = samples_path(row, folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         stored = {name: np.rint(np.clip(samples[name], 0, 1) * 255).astype(np.uint8) for name in ("x", "x_hat")}
@@ -387,6 +383,20 @@ def publish_samples(rows, root: str | os.PathLike, folder: str | os.PathLike = P
             np.savez_compressed(part, **stored, finished_at=row["finished_at"])
         written.append(path)
     return written
+
+
+def check_samples(rows, root: str | os.PathLike) -> None:
+    """Raise ResultError if `publish_samples` would, before anything is written."""
+    for _ in _all_samples(rows, root):
+        pass
+
+
+def _all_samples(rows, root: str | os.PathLike) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for row in rows[rows["model"] != "pca"].to_dict("records"):
+        try:
+            yield row, read_samples(row, root)
+        except OSError as error:
+            raise ResultError(f"the run's reconstructions are missing ({error}); copy them or run again") from error
 
 
 def samples_path(row, folder: str | os.PathLike = PUBLISHED) -> Path:
@@ -444,7 +454,8 @@ def table(rows, printed):
 
     Returns:
         dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
-        L1 over seeds), smallest, largest, paper, read_error, difference (ours - paper); NaN where there is none.
+        L1 over seeds), smallest, largest, noted (what is unusual about our runs: another number of images, a precision
+        other than fp32), paper, read_error, difference (ours - paper); NaN where there is none.
     """
     import pandas as pd
 
@@ -452,11 +463,28 @@ def table(rows, printed):
     mine = rows[rows["model"] != "pca"]
     sizes = [_sized(row).removeprefix(row["model"]).strip("_") for row in mine.to_dict("records")]
     mine = mine.assign(image_size=pd.Series(sizes, index=mine.index, dtype=object))
-    mine = mine.groupby(key)["test_l1"].agg(seeds="size", ours="mean", smallest="min", largest="max").reset_index()
+    mine = mine.assign(noted=pd.Series(map(_noted, mine.to_dict("records")), index=mine.index, dtype=object))
+    mine = mine.groupby(key).agg(
+        seeds=("test_l1", "size"), ours=("test_l1", "mean"), smallest=("test_l1", "min"), largest=("test_l1", "max"),
+        noted=("noted", lambda said: "; ".join(filter(None, dict.fromkeys(said)))),
+    ).reset_index()  # fmt: skip
     theirs = printed.rename(columns={"test_l1": "paper"}).assign(recipe="paper", image_size="")
     both = mine.merge(theirs[[*key, "paper", "read_error"]], on=key, how="outer")
+    both["noted"] = both["noted"].fillna("")
     both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
     return both.sort_values(key, key=_rank, ignore_index=True)
+
+
+def _noted(row) -> str:
+    """What is unusual about a row: fewer images than its data set has, or another precision than the paper's."""
+    usual = DATASETS[row["dataset"]].images if row["dataset"] in DATASETS else None
+    there = (row["train_images"], row["test_images"])
+    said = [
+        f"{count:,} {split} images"
+        for split, count, known in zip(("training", "test"), there, usual or there, strict=True)
+        if count != known
+    ]
+    return ", ".join([*said, row["precision"]] if row["precision"] != "fp32" else said)
 
 
 def _rank(column):
@@ -471,7 +499,7 @@ def to_markdown(table) -> str:
     Example:
         >>> import pandas as pd
         >>> one = dict(dataset="mnist", model="inn", image_size="", recipe="paper", bottleneck=4, seeds=0)
-        >>> one |= dict(ours=float("nan"), paper=0.0619, read_error=0.0004, difference=float("nan"))
+        >>> one |= dict(ours=float("nan"), noted="", paper=0.0619, read_error=0.0004, difference=float("nan"))
         >>> print(to_markdown(pd.DataFrame([one])).splitlines()[-1])
         | mnist | INN | 4 | 0 | not run | 0.0619 ± 0.0004 |  |
     """
@@ -484,6 +512,7 @@ def to_markdown(table) -> str:
         if one["seeds"]:
             ours = f"{one['ours']:.4f}"
             ours += f" ({one['smallest']:.4f} to {one['largest']:.4f})" if one["seeds"] > 1 else ""
+            ours += f"; {one['noted']}" if one["noted"] else ""
         if one["paper"] == one["paper"]:
             paper = f"{one['paper']:.4f} ± {one['read_error']:.4f}"
         if ours and paper:
@@ -568,7 +597,12 @@ def commit() -> str:
         return "unknown"
 
 
-CODE = ("innae_utils", "notebooks", "workflow")  # what decides a row; a new figure or README does not make it dirty
+CODE = (
+    "innae_utils",
+    "notebooks",
+    "workflow",
+    "results/tuned.json",
+)  # what decides a row; a new figure or README does not make it dirty
 
 
 def _git(*arguments: str) -> str:
@@ -580,6 +614,10 @@ def identity(run: Run) -> str:
     """What a checkpoint belongs to: the run's parameters, its recipe and the code. Paths do not matter."""
     places = ("run_dir", "data_root") if run.dataset != "images" else ("run_dir",)
     what = {name: str(value) for name, value in vars(run).items() if name not in places}
+    if run.dataset == "images":  # pictures come and go in a folder
+        from innae_utils import prepare
+
+        what["pictures"] = prepare.files(run.data_root, None).fingerprint
     return json.dumps({**what, "code": code_digest()})
 
 

@@ -8,6 +8,7 @@ References: section 3 of the paper (architecture, training).
 """
 
 import ast
+import hashlib
 import json
 import os
 import re
@@ -633,8 +634,24 @@ def run_dir(
         'runs/mnist/inn/paper/k0012/seed0'
     """
     folder = preset_folder(Path(root or PROJECT / "runs"), preset)
-    model += size_suffix(dataset, model, image_size) if model != "pca" else ""
+    model += size_suffix(dataset.split("/")[0], model, image_size) if model != "pca" else ""
     return folder / dataset / model / recipe / f"k{bottleneck:04d}" / f"seed{seed}"
+
+
+def own_name(folder: Any) -> str:
+    """The name that the images of a folder of one's own go by: the folder's, and a digest of where it is.
+
+    Example:
+        >>> own_name("/home/me/holiday")
+        'holiday-e92a231e'
+    """
+    path = Path(folder).expanduser().absolute()
+    return f"{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+def place_of(dataset: str, root: Any) -> str:
+    """The name of a data set's folder of runs; own images have one for each folder that they lie in."""
+    return f"{dataset}/{own_name(root)}" if dataset == "images" else dataset
 
 
 def preset_folder(root: Path, preset: str) -> Path:
@@ -803,7 +820,8 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
     recipe = find_recipe(p["dataset"], p["model"], p["recipe"])
     epochs = p["epochs"] or (QUICK["epochs"] if p["preset"] == "quick" else recipe.epochs)
     place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "image_size")}
-    folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**place)
+    usual = {**place, "dataset": place_of(p["dataset"], p["data_root"])}
+    folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**usual)
     stop_if(check_own_folder(p["dataset"], p["data_root"]) + check_writable("run_dir", folder), "The run")
     return Run(
         **place, epochs=epochs, data_root=data_root(p["data_root"]), run_dir=folder, device=p["device"],
@@ -863,7 +881,12 @@ class Sweep:
     @property
     def run_folder(self) -> Path:
         """The folder of all runs of the data set."""
-        return preset_folder(self.runs, self.preset) / self.dataset
+        return preset_folder(self.runs, self.preset) / self.place
+
+    @property
+    def place(self) -> str:
+        """The name of the data set's folder of runs."""
+        return place_of(self.dataset, self.data_root)
 
     def spec(self, model: str) -> Any:
         """The spec of a model at the sweep's image size."""
@@ -901,7 +924,7 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     wrong = check_names(dataset, models, [], preset) + check_image_size(dataset, image_size)
     stop_if(wrong, "The sweep")
     dim = min(dim_of(spec_of(dataset, model, image_size)) for model in models)
-    usual = known.bottlenecks if preset == "full" or dim <= LARGE else known.bottlenecks[3:5]  # minutes, not hours
+    usual = known.bottlenecks if preset == "full" or dim <= LARGE else (known.bottlenecks[3:5] or known.bottlenecks[:2])
     bottlenecks, faults = _numbers(given, "bottlenecks", usual, 1, dim, f"1 to D = {dim}")
     seeds, more = _numbers(given, "seeds", known.seeds, 0, 2**31 - 1, "0 to 2147483647")
     threads, yet_more = _numbers(given, "threads", (0,), 0, None, "1 or more, or 0 to share the cores")

@@ -89,7 +89,7 @@ def fit(
     optimizer = make_optimizer(model, recipe)
     history = _resume(checkpoint, identity, model, optimizer)
     yield from history
-    with _strict_float32(images.device):
+    with strict_float32(images.device):
         for epoch in range(len(history) + 1, recipe.epochs + 1):
             started = time.perf_counter()
             optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
@@ -155,7 +155,7 @@ def reconstruct(model: nn.Module, images: Images, batch_size: int = 0) -> Iterat
     was_training = model.training
     model.eval()
     try:
-        with _strict_float32(images.device):
+        with strict_float32(images.device):
             for x in images.batches(batch_size):
                 yield x, model(x)
     finally:
@@ -186,7 +186,7 @@ def sample(model: nn.Module, images: Images, count: int = 10) -> dict[str, Tenso
 
 
 @contextmanager
-def _strict_float32(device: torch.device) -> Iterator[None]:
+def strict_float32(device: torch.device) -> Iterator[None]:
     """Keep a GPU from rounding float32 to TF32, which breaks the round trip x -> z -> x in the fourth digit."""
     if device.type != "cuda":
         yield

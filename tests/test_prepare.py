@@ -1,7 +1,12 @@
+import dataclasses
 import errno
 import io
 import json
 import os
+import shutil
+import subprocess
+import sys
+import tarfile
 import zipfile
 from types import SimpleNamespace
 
@@ -34,6 +39,11 @@ def source(pixels, broken=(), stop_at=None):
     return prepare.Source([f"p{i}" for i in range(len(pixels))], read, "same")
 
 
+def visible(folder):
+    """The files of a folder but for locks."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Twelve small pictures, and a note of progress after every second one."""
@@ -50,7 +60,7 @@ def test_what_is_written_is_read_memory_mapped(few, tmp_path):
     array = prepare.read(path, (3, 4, 6))
     assert isinstance(array, np.memmap) and np.array_equal(array, few)
     assert np.array_equal(np.load(path), few), "an ordinary .npy file"
-    assert sorted(p.name for p in path.parent.iterdir()) == ["train_images.json", "train_images.npy"]
+    assert visible(path.parent) == ["train_images.json", "train_images.npy"]
     assert prepare.beside(path)["sha256"] == prepare.sha256(path)
 
 
@@ -58,7 +68,7 @@ def test_an_interrupted_preparation_goes_on_and_ends_the_same(few, tmp_path):
     path = tmp_path / "train_images.npy"
     with pytest.raises(KeyboardInterrupt):
         prepare.write(path, source(few, stop_at=7, broken=(1,)), (3, 4, 6))
-    assert not path.exists() and json.loads(path.with_suffix(".part.json").read_text())["read"] == 6
+    assert not path.exists() and json.loads(path.with_suffix(".progress.json").read_text())["read"] == 6
     asked = []
     again = source(few, broken=(1,))
     counted = prepare.Source(again.names, lambda i: asked.append(i) or again.read(i), again.fingerprint)
@@ -66,7 +76,7 @@ def test_an_interrupted_preparation_goes_on_and_ends_the_same(few, tmp_path):
     assert asked == list(range(6, 12)), "what was decoded is not decoded again"
     assert np.array_equal(np.load(path), np.delete(few, 1, axis=0))
     assert prepare.beside(path)["left_out"] == ["p1: not a picture"]
-    assert not list(tmp_path.glob("*.part.*"))
+    assert visible(tmp_path) == ["train_images.json", "train_images.npy"]
 
 
 def test_an_interrupted_preparation_of_other_pictures_is_not_gone_on_from(few, tmp_path):
@@ -87,7 +97,7 @@ def test_a_broken_picture_is_fatal_if_strict_and_names_itself(few, tmp_path):
 def test_nothing_but_broken_pictures_is_an_error_and_leaves_nothing(few, tmp_path):
     with pytest.raises(DataError, match="none of the 12 pictures"):
         prepare.write(tmp_path / "x.npy", source(few, broken=range(12)), (3, 4, 6))
-    assert not list(tmp_path.iterdir())
+    assert not visible(tmp_path)
 
 
 def test_a_disk_too_small_is_told_before_anything_is_decoded(few, tmp_path, monkeypatch):
@@ -96,15 +106,43 @@ def test_a_disk_too_small_is_told_before_anything_is_decoded(few, tmp_path, monk
         prepare.write(tmp_path / "x.npy", source(few, stop_at=0), (3, 4, 6))
 
 
-def test_a_disk_that_fills_up_leaves_nothing_half_written(few, tmp_path):
-    def full(i):
-        if i == 9:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return few[i]
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as POSIX does")
+def test_a_file_that_cannot_grow_is_an_error_and_no_shorter_array(few, tmp_path):
+    """The limit on a file's size stands for a disk that takes no more in the middle of a picture."""
+    code = (
+        "import resource, signal, sys; import numpy as np; from pathlib import Path; from innae_utils import prepare\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "images = np.ones((12, 3, 100, 100), np.uint8)\n"
+        "prepare.write(Path(sys.argv[1]), prepare.Source(['p'] * 12, lambda i: images[i], 'x'), (3, 100, 100))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.npy"], capture_output=True, text=True)
+    assert done.returncode == 1 and "DataError" in done.stderr and "x.npy cannot be written" in done.stderr
+    assert not (tmp_path / "x.npy").exists()
 
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(few, tmp_path, monkeypatch):
+    def full(file, note, state):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(prepare, "_note", full)
     with pytest.raises(DataError, match=r"x\.npy cannot be written \(the disk is full\); name a data_root"):
-        prepare.write(tmp_path / "x.npy", prepare.Source(["p"] * 12, full, "same"), (3, 4, 6))
-    assert not list(tmp_path.iterdir())
+        prepare.write(tmp_path / "x.npy", source(few), (3, 4, 6))
+    assert not visible(tmp_path)
+
+
+def test_a_second_process_waits_and_finds_the_array_written(few, tmp_path):
+    path = tmp_path / "x.npy"
+    code = (
+        "import sys, time; import numpy as np; from pathlib import Path; from innae_utils import prepare\n"
+        "images = np.full((12, 3, 4, 6), 9, np.uint8)\n"
+        "slow = lambda i: time.sleep(0.1) or print('one', flush=True) or images[i]\n"
+        "prepare.write(Path(sys.argv[1]), prepare.Source(['p'] * 12, slow, 'same'), (3, 4, 6))"
+    )
+    first = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "one\n"
+    prepare.write(path, source(few, stop_at=0), (3, 4, 6))  # which would stop if it decoded anything itself
+    first.communicate()
+    assert first.returncode == 0 and (prepare.read(path, (3, 4, 6)) == 9).all()
 
 
 def test_a_changed_array_is_refused_and_a_copied_one_is_not(few, tmp_path):
@@ -128,10 +166,18 @@ def test_a_truncated_array_is_refused(few, tmp_path):
         prepare.read(path, (3, 4, 6))
 
 
+@pytest.fixture
+def small_sets(monkeypatch):
+    """Face data sets that are whole with two pictures."""
+    for name in ("lfw", "celeba"):
+        small = dataclasses.replace(settings.DATASETS[name], images=(1, 1))
+        monkeypatch.setitem(settings.DATASETS, name, small)
+
+
 # ---- faces -------------------------------------------------------------------------------------------------------
 
 
-def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path):
+def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, small_sets):
     pixels = pictures(tmp_path / "lfw_home" / "lfw_funneled" / "Some_One", 10)
     train, test = (data.load("lfw", name, tmp_path) for name in data.SPLITS)
     assert (len(train), len(test)) == (8, 2) and train.shape == (3, 218, 178)
@@ -152,7 +198,7 @@ def test_smaller_images_follow_when_the_larger_ones_change(tmp_path):
         assert data.load("lfw", "test", tmp_path, size=(156, 128)).pixels.unique().tolist() == [value]
 
 
-def test_celeba_from_a_folder_and_from_its_archive(tmp_path):
+def test_celeba_from_a_folder_and_from_its_archive(tmp_path, small_sets):
     one, two = tmp_path / "one", tmp_path / "two"
     pictures(one / "celeba" / "img_align_celeba", 5, 218, 178)
     (two / "celeba").mkdir(parents=True)
@@ -163,10 +209,43 @@ def test_celeba_from_a_folder_and_from_its_archive(tmp_path):
         assert np.array_equal(data.load("celeba", name, one).pixels, data.load("celeba", name, two).pixels)
 
 
-def test_faces_of_another_size_are_left_out_and_named(tmp_path):
+def test_the_splits_of_a_folder_that_has_grown_do_not_mix(tmp_path, small_sets):
+    folder = tmp_path / "celeba" / "img_align_celeba"
+    pictures(folder, 10, 218, 178)
+    data.prepare("celeba", tmp_path)
+    (tmp_path / "celeba" / "test_images.npy").unlink()
+    pictures(folder, 40, 218, 178)
+    train, test = (data.load("celeba", name, tmp_path).pixels.flatten(1).numpy() for name in ("test", "train"))
+    assert len(train) + len(test) == 40
+    assert not {row.tobytes() for row in train} & {row.tobytes() for row in test}, "no image in both"
+    for file in (tmp_path / "celeba").glob("train_images.json"):
+        file.unlink()
+    (tmp_path / "celeba" / "test_images.npy").unlink()
+    with pytest.raises(DataError, match="put there by hand, and the other split is missing"):
+        data.load("celeba", "test", tmp_path)
+
+
+def test_a_compressed_archive_is_read_in_any_order(tmp_path):
+    pixels = pictures(tmp_path / "faces", 6)
+    (tmp_path / "lfw").mkdir()
+    with tarfile.open(tmp_path / "lfw" / "faces.tgz", "w:gz") as file:
+        file.add(tmp_path / "faces", "faces")
+    shutil.rmtree(tmp_path / "faces")
+    found = prepare.archive(tmp_path / "lfw" / "faces.tgz", prepare.lfw)
+    for i in (4, 0, 5):
+        assert np.array_equal(found.read(i), pixels[i, :, 16:234, 36:214])
+
+
+def test_faces_of_another_size_are_left_out_and_named(tmp_path, small_sets):
     pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
     Image.new("RGB", (10, 20)).save(tmp_path / "celeba" / "img_align_celeba" / "small.png")
     with pytest.warns(UserWarning, match="CelebA: left out 1 .*small.png: 10 x 20 pixels; .* CelebA are 178 x 218"):
+        data.prepare("celeba", tmp_path)
+
+
+def test_half_a_data_set_is_told(tmp_path):
+    pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
+    with pytest.warns(UserWarning, match="CelebA: 5 pictures found, not the 202,599 it has"):
         data.prepare("celeba", tmp_path)
 
 
@@ -227,10 +306,21 @@ def test_own_images_of_the_right_size_are_taken_as_they_are(own):
 
 
 def test_a_changed_folder_is_prepared_again(own):
-    pictures(own, 5, 32, 24)
+    pixels = pictures(own, 5, 32, 24, "bmp")
     data.load("images", "train", own, size=(32, 24))
-    (own / "face_000.png").unlink()
+    for path in own.iterdir():  # other pixels, and not a byte more or less
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    order = np.random.default_rng(0).permutation(5)
+    assert np.array_equal(data.load("images", "train", own, size=(32, 24)).pixels, 255 - pixels[order[:4]])
+    (own / "face_000.bmp").unlink()
     assert len(data.load("images", "train", own, size=(32, 24))) == 3
+
+
+def test_more_than_eight_bits_are_refused_and_not_cut_off_at_white():
+    file = io.BytesIO()
+    Image.fromarray(np.linspace(0, 65535, 32 * 24).reshape(32, 24).astype(np.uint16)).save(file, "png")
+    with pytest.raises(ValueError, match="more than 8 bits a channel"):
+        prepare.picture(file.getvalue())
 
 
 def test_unreadable_own_images_are_listed_or_fatal(own):

@@ -172,7 +172,8 @@ def test_what_is_no_result_is_not_published(tmp_path, changes, said):
 
 
 def of_mnist(**changes):
-    return published(dataset="mnist", image_size="28x28", **changes)
+    whole = dict(dataset="mnist", image_size="28x28", train_images=60_000, test_images=10_000)
+    return published(**{**whole, **changes})
 
 
 PRINTED = pd.DataFrame(
@@ -200,12 +201,19 @@ def test_the_table_holds_every_point_of_ours_and_of_the_papers():
 
 
 def test_faces_of_another_size_than_the_papers_are_not_set_beside_its_points():
-    faces = [published(dataset="celeba", model="classic", image_size=size) for size in ("218x178", "156x128")]
+    whole = dict(dataset="celeba", model="classic", train_images=162_079, test_images=40_520)
+    faces = [published(**whole, image_size=size) for size in ("218x178", "156x128")]
     printed = PRINTED.assign(dataset="celeba", model="classic")
     made = results.table(pd.concat(faces), printed)
     at_4 = made[made["bottleneck"] == 4].set_index("image_size")
     assert at_4.loc["", "paper"] == 0.05 and math.isnan(at_4.loc["156x128", "paper"])
     assert "| celeba | classic, 156x128 | 4 | 1 | 0.1100 | not printed |  |" in results.to_markdown(made)
+
+
+def test_the_table_says_what_is_unusual_about_a_row():
+    rows = pd.concat([of_mnist(seed=0, precision="bf16"), of_mnist(seed=1, precision="bf16", test_images=1000)])
+    said = results.to_markdown(results.table(rows, PRINTED)).splitlines()[2]
+    assert "0.1100 (0.1100 to 0.1100); bf16; 1,000 test images, bf16 | 0.0500" in said
 
 
 def test_a_table_without_any_row_of_ours_is_the_papers():

@@ -43,12 +43,13 @@ def probe(arguments: list[str]) -> None:
     batches = data.shuffled(len(images), recipe.batch_size, 0, 1)
     steps = []
     started = time.perf_counter()
-    while len(steps) < 3 or time.perf_counter() - started < TIMED_SECONDS:
-        clock = time.perf_counter()
-        train.step(network, images.batch(batches[len(steps) % len(batches)].to(where)), recipe, adam)
-        if where.type == "cuda":
-            torch.cuda.synchronize(where)
-        steps.append(time.perf_counter() - clock)
+    with train.strict_float32(where):  # as the training itself
+        while len(steps) < 3 or time.perf_counter() - started < TIMED_SECONDS:
+            clock = time.perf_counter()
+            train.step(network, images.batch(batches[len(steps) % len(batches)].to(where)), recipe, adam)
+            if where.type == "cuda":
+                torch.cuda.synchronize(where)
+            steps.append(time.perf_counter() - clock)
     train.evaluate(network, images)
     clock = time.perf_counter()
     train.evaluate(network, images)
@@ -178,7 +179,7 @@ def places(sweep: settings.Sweep) -> int:
 
 def result_of(sweep: settings.Sweep, job: settings.Job) -> Path:
     """The file that says that a job is done."""
-    return settings.run_dir(sweep.dataset, *job, sweep.preset, sweep.runs, sweep.image_size) / "result.json"
+    return settings.run_dir(sweep.place, *job, sweep.preset, sweep.runs, sweep.image_size) / "result.json"
 
 
 def outputs_to_make(given: dict[str, str]) -> set[str]:

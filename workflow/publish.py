@@ -8,6 +8,8 @@ refused, and nothing is written then.
 
 import sys
 
+import pandas as pd
+
 from innae_utils import results, settings
 
 NAMES = ("dataset", "models", "recipes", "bottlenecks", "seeds", "runs")
@@ -34,12 +36,22 @@ def with_samples(table, rows):
     return rows.merge(first, on=[*place, "seed"])
 
 
+def with_curves(rows, curves):
+    """Those of the rows whose learning curves are published already: they are to be of the same runs."""
+    known = pd.read_csv(curves)[results.PLACE].drop_duplicates()
+    return rows.merge(known, on=results.PLACE)
+
+
 def main(arguments: list[str]) -> int:
     """Publish; 0 if all went well, 2 if a parameter is wrong or a row is refused."""
     try:
         rows, runs = chosen(dict(argument.partition("=")[::2] for argument in arguments))
         path = results.PUBLISHED / f"{rows['dataset'].iloc[0]}.csv"
+        results.check_samples(rows, runs)  # before anything is written
         table = results.publish(rows, path)
+        curves = results.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
+        if curves.exists():  # the ledger's learning curves, of rows that have some there already
+            results.publish_curves(with_curves(rows, curves), runs.parent, curves)
         written = results.publish_samples(with_samples(table, rows), runs)
         readme = settings.PROJECT / "README.md"
         text = results.replace_block(readme.read_text(), BLOCK, results.readme_table())
