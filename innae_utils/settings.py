@@ -364,6 +364,15 @@ class Recipe:
         drops = sum(milestone < epoch for milestone in self.milestones)
         return float(f"{self.lr * self.lr_factor**drops:.9g}")  # 0.001 * 0.1 alone is 1.0000000000000002e-04
 
+    def described(self) -> str:
+        """Every value with where it comes from, a line each.
+
+        Example:
+            >>> print(find_recipe("mnist", "inn", "paper").described().splitlines()[0])
+            epochs                 10            paper
+        """
+        return "\n".join(f"{name:22} {getattr(self, name)!s:13} {source}" for name, source in self.sources.items())
+
     def scaled(self, epochs: int) -> "Recipe":
         """The same recipe over another number of epochs, its milestones at the same fractions of the whole.
 

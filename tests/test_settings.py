@@ -202,3 +202,18 @@ def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset)
     assert without.sources["weight_zero_padding"] == "ours"
     assert "no_padding" not in {job.recipe for job in check_sweep({"dataset": dataset}).jobs}
     assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "no_padding"}).jobs} == {"inn"}
+
+
+def test_a_quick_sweep_of_large_own_images_has_runs_and_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+    given = {"dataset": "images", "preset": "quick", "image_size": "96,128", "runs": str(tmp_path)}
+    cats, dogs = tmp_path / "cats", tmp_path / "dogs"
+    for folder in (cats, dogs):
+        folder.mkdir()
+    one, other = (settings.check_sweep({**given, "data_root": str(folder)}) for folder in (cats, dogs))
+    assert [job.bottleneck for job in one.jobs] == [16, 64] * 2
+    assert one.run_folder != other.run_folder and one.run_folder.parent.name == "images"
+    run = check_run(
+        {**good(tmp_path), "dataset": "images", "image_size": "96,128", "data_root": str(cats), "run_dir": ""}
+    )
+    assert run.run_dir.parts[-5].startswith("cats-") and run.run_dir.parts[-6] == "images"
