@@ -96,6 +96,29 @@ def test_the_kernel_is_scikit_learns_rational_quadratic():
     assert np.allclose(losses.kernel(torch.from_numpy(u), torch.from_numpy(v)).numpy(), theirs, rtol=1e-12)
 
 
+def test_mmd_and_its_gradient_are_those_of_scikit_learns_kernels():
+    """The value from scikit-learn's kernel matrices, the gradient by central differences of that value."""
+    from sklearn.gaussian_process.kernels import RationalQuadratic
+
+    kernels = [RationalQuadratic(length_scale=a / 2**0.5, alpha=1) for a in losses.MMD_WIDTHS]
+
+    def theirs(u, v):
+        return sum(k(u, u).mean() + k(v, v).mean() - 2 * k(u, v).mean() for k in kernels)
+
+    rng = np.random.default_rng(1)
+    y, samples = rng.normal(size=(7, 3)), rng.normal(size=(9, 3))
+    ours = torch.from_numpy(y).requires_grad_()
+    value = losses.mmd(ours, torch.from_numpy(samples))
+    value.backward()
+    assert float(value) == pytest.approx(theirs(y, samples), rel=1e-12)
+    numeric = np.empty_like(y)
+    for place in np.ndindex(*y.shape):
+        step = np.zeros_like(y)
+        step[place] = 1e-5
+        numeric[place] = (theirs(y + step, samples) - theirs(y - step, samples)) / 2e-5
+    assert np.allclose(ours.grad.numpy(), numeric, atol=1e-9) and np.abs(numeric).max() > 1e-3
+
+
 def test_gradient_of_mmd_by_finite_differences():
     y, samples = torch.randn(2, 6, 4, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda v: losses.mmd(v, samples), y.requires_grad_())
