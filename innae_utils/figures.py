@@ -160,6 +160,8 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
         for axes in (left, right):
             axes.set_xlabel("bottleneck $k$")
             set_bottlenecks(axes, all_bottlenecks(dataset, mine), log)
+        if log and left.get_legend():
+            left.get_legend().set_loc("lower left")  # losses fall, so the corner is free
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     return figure
@@ -216,7 +218,7 @@ def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool) -> N
     names = sorted(handles, key=lambda name: (name == PCA, CURVES.index(base(name)) if name != PCA else 0))
     lines = [tuple(handles[name]) for name in names]
     box = axes.legend(
-        lines, names, title="ours in colour, the paper's in grey" if both else None, title_fontsize=7, fontsize=7,
+        lines, names, title="grey: the paper's" if both else None, title_fontsize=7, fontsize=7,
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=4.2 if both else 2.4, loc="best",
         labelspacing=0.35, borderaxespad=0.1, alignment="left",
     )  # fmt: skip
