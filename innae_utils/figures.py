@@ -32,6 +32,12 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("inn", "no_padding"), ("classic", "tuned"),
     )
 ]  # fmt: skip
+ELSEWHERE = {
+    curve
+    for curve in CURVES
+    if curve.startswith(tuple(settings.MODEL_TITLES[model] for model in settings.VARIATIONAL))
+    or curve == settings.curve_title("inn", "no_padding")
+}
 PCA = settings.MODEL_TITLES["pca"]
 SHEET = ("mnist", "cifar10", "celeba")  # the rows of the paper's figure 5; LFW takes CelebA's place: `sheet_of`
 PAPER = "0.45"  # the paper's curves are grey, told apart by dashes and markers
@@ -72,8 +78,12 @@ def base(curve: str) -> str:
 
 
 def drawn(rows: pd.DataFrame) -> list[str]:
-    """The curves that a figure draws of these rows, in the order of the legend: those of `CURVES`."""
+    """The curves that figure 5 draws of these rows, in the order of the legend: those of `CURVES`.
+
+    Those with pictures of their own elsewhere (variational models, the ablation) are drawn only if there are no others.
+    """
     found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
+    found = {curve for curve in found if base(curve) not in ELSEWHERE} or found
     return sorted(found, key=lambda curve: (CURVES.index(base(curve)), curve))
 
 

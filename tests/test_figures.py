@@ -270,3 +270,13 @@ def test_trials_are_dots_and_the_papers_recipe_is_a_cross():
         assert list(drawn.get_xdata()) == dots and list(drawn.get_ydata()) == [0.05, 0.06]
         assert list(first.get_xdata()) == [cross] and list(first.get_ydata()) == [0.08] and first.get_marker() == "x"
     assert [label.get_text() for label in panels[1].get_xticklabels()] == ["80 %", "every tenth"]
+
+
+def test_curves_with_pictures_of_their_own_are_named_and_not_drawn():
+    aside = pd.concat([table(model="inn_vae", recipe="paper"), table(recipe="no_padding", model="inn")])
+    both = pd.concat([table(), aside])
+    assert figures.drawn(both[both["model"] != "pca"]) == ["INN", "classic", "classic, late decay"]
+    assert any(
+        "Not drawn: INN VAE, INN, no zero-padding loss." in line for line in figures.caption(both, None, ["digits"])
+    )
+    assert figures.drawn(aside) == ["INN VAE", "INN, no zero-padding loss"]
