@@ -502,9 +502,7 @@ def _in_recipes(model: str) -> str:
 
 
 RECIPES |= {  # the ablation: section 2.2 says that the INN can do without the zero-padding loss
-    (dataset, "inn", "no_padding"): replace(
-        recipe, weight_zero_padding=0.0, sources={**recipe.sources, "weight_zero_padding": "ours"}
-    )
+    (dataset, "inn", "no_padding"): recipe.with_values(weight_zero_padding=ours(0.0))
     for (dataset, kind, name), recipe in RECIPES.items()
     if (kind, name) == ("inn", "paper")
 }
@@ -516,7 +514,7 @@ TUNED_FILE = PROJECT / "results" / "tuned.json"
 def tuned(base: Recipe, epochs: int, lr: float, milestones: Any, weight_decay: float) -> Recipe:
     """A recipe with the four settings that a study looks for replaced, and these tagged `ours`."""
     found = {"epochs": epochs, "lr": lr, "milestones": tuple(milestones), "weight_decay": weight_decay}
-    return replace(base, **found, sources={**base.sources, **dict.fromkeys(found, "ours")})
+    return base.with_values(**{name: ours(value) for name, value in found.items()})
 
 
 def published_tuned(dataset: str, model: str) -> Recipe | None:
@@ -900,6 +898,10 @@ class Sweep:
     def spec(self, model: str) -> Any:
         """The spec of a model at the sweep's image size."""
         return spec_of(self.dataset, model, self.image_size)
+
+    def result(self, job: Job) -> Path:
+        """The file that says that a job is done."""
+        return run_dir(self.place, *job, self.preset, self.runs, self.image_size) / "result.json"
 
     def model_folder(self, model: str) -> str:
         """The name of the folder that holds a model's runs; it tells an unusual image size."""

@@ -24,6 +24,19 @@ def _steady():
     yield
 
 
+@pytest.fixture
+def style():
+    """Figures in the project's style, without a screen, and none left open."""
+    import matplotlib.pyplot as plt
+
+    from innae_utils import figures
+
+    plt.switch_backend("agg")
+    with plt.style.context(figures.STYLE):
+        yield
+    plt.close("all")
+
+
 def random_weights(model, scale=0.3):
     """Give every trainable parameter a random value: at the initial identity an inverse test would prove nothing."""
     for parameter in model.parameters():

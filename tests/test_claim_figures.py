@@ -1,19 +1,12 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from test_claims import CLASSIC, INN, PRINTED, curves, measured, rows
 
-from innae_utils import claim_figures, claims, figures
+from innae_utils import claim_figures, claims
 from innae_utils.figures import FigureError
 
-
-@pytest.fixture(autouse=True)
-def _style():
-    plt.switch_backend("agg")
-    with plt.style.context(figures.STYLE):
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 @pytest.fixture(scope="module")

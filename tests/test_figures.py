@@ -10,13 +10,7 @@ from test_models import PARAMETERS
 from innae_utils import figures, results, settings
 from innae_utils.figures import FigureError
 
-
-@pytest.fixture(autouse=True)
-def _style():
-    plt.switch_backend("agg")
-    with plt.style.context(figures.STYLE):
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 def table(**changes):

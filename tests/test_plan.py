@@ -26,7 +26,7 @@ def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
     monkeypatch.setattr(plan, "start_up", lambda: 0.0)
     sweep = {"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12", "runs": "/nowhere"}
     jobs = settings.check_sweep(sweep).jobs
-    results = {str(plan.result_of(settings.check_sweep(sweep), job)) for job in jobs}
+    results = {str(settings.check_sweep(sweep).result(job)) for job in jobs}
     monkeypatch.setattr(plan, "outputs_to_make", lambda given: results)
     assert plan.main(["--cores", "2", *(f"{name}={value}" for name, value in sweep.items())]) == 0
     assert "2 at once with 1 thread(s) each: about 78 min" in capsys.readouterr().out  # 4,680 steps of a second

@@ -66,7 +66,7 @@ def snakemake(given: dict[str, str], cores: str, goal: str = "figures") -> list[
 def set_aside_broken_rows(sweep: settings.Sweep) -> None:
     """Rename every `result.json` of the sweep that is no row: to Snakemake a file that is there is a run done."""
     for job in sweep.jobs:
-        path = settings.run_dir(sweep.place, *job, sweep.preset, sweep.runs, sweep.image_size) / "result.json"
+        path = sweep.result(job)
         try:
             if path.exists():
                 results.read_row(path)

@@ -152,7 +152,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     missing = outputs_to_make(given)
-    todo = [job for job in sweep.jobs if str(result_of(sweep, job)) in missing]
+    todo = [job for job in sweep.jobs if str(sweep.result(job)) in missing]
     print(f"{len(sweep.jobs)} runs on {sweep.dataset}, {len(sweep.jobs) - len(todo)} of them there already")
     if not todo:
         return 0
@@ -175,11 +175,6 @@ def main(arguments: list[str]) -> int:
 def places(sweep: settings.Sweep) -> int:
     """How many runs the GPUs take at once; 0 if the sweep runs on the CPU."""
     return len(slots.visible()) * sweep.slots if sweep.device in ("auto", "cuda") else 0
-
-
-def result_of(sweep: settings.Sweep, job: settings.Job) -> Path:
-    """The file that says that a job is done."""
-    return settings.run_dir(sweep.place, *job, sweep.preset, sweep.runs, sweep.image_size) / "result.json"
 
 
 def outputs_to_make(given: dict[str, str]) -> set[str]:
