@@ -133,6 +133,11 @@ def published(folder: Path = PROJECT / "results") -> Measured:
     return Measured(nothing if rows is None else rows, of_kind({"trial", "held_out_l1"}), of_kind({"epoch", "loss"}))
 
 
+def readme_ledger(folder: Path = PROJECT / "results") -> str:
+    """The README's ledger: every claim judged by the published rows, beside the paper's own curves."""
+    return table(ledger(published(folder), printed(results.read_printed(folder))))
+
+
 def local(root: str | Path) -> Measured:
     """What has been measured under a folder of runs."""
     rows = results.gather(root)

@@ -319,8 +319,8 @@ def test_every_claim_says_how_it_is_judged():
 
 def test_the_readmes_ledger_is_that_of_the_published_rows(paper):
     readme = (settings.PROJECT / "README.md").read_text()
-    (shown,) = re.findall(r"<!-- claims: begin.*?-->\n(.*?)\n<!-- claims: end -->", readme, re.S)
-    assert shown.strip() == claims.table(claims.ledger(claims.published(), paper)), "print it with notebook 21"
+    assert results.replace_block(readme, "claims ledger", claims.readme_ledger()) == readme, "make publish renews it"
+    assert claims.readme_ledger() == claims.table(claims.ledger(claims.published(), paper))
 
 
 def test_21_claims(tmp_path):

@@ -1,4 +1,4 @@
-"""What `make publish` runs: put finished runs into results/<dataset>.csv, their reconstructions and the README's table.
+"""What `make publish` runs: finished runs into results/<dataset>.csv, their reconstructions, the tables of the README.
 
 Usage: python workflow/publish.py [dataset=mnist] [models=...] [recipes=...] [bottlenecks=...] [seeds=...] [runs=FOLDER]
 
@@ -10,10 +10,10 @@ import sys
 
 import pandas as pd
 
-from innae_utils import results, settings
+from innae_utils import claims, results, settings
 
 NAMES = ("dataset", "models", "recipes", "bottlenecks", "seeds", "runs")
-BLOCK = "table of published rows"
+BLOCK, LEDGER = "table of published rows", "claims ledger"
 
 
 def chosen(given: dict[str, str]):
@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> int:
         written = results.publish_samples(with_samples(table, rows), runs)
         readme = settings.PROJECT / "README.md"
         text = results.replace_block(readme.read_text(), BLOCK, results.readme_table())
+        text = results.replace_block(text, LEDGER, claims.readme_ledger())
         with results.replacing(readme) as part:
             part.write_text(text)
     except (settings.ParameterError, results.ResultError) as error:
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
         return 2
     print(f"{len(rows)} rows published, {len(table)} in all: {path}")
     print(f"{len(written)} files of reconstructions: {path.parent / 'reconstructions'}")
-    print(f"table renewed: {readme}")
+    print(f"tables renewed: {readme}")
     return 0
 
 
