@@ -146,17 +146,39 @@ def test_another_precision_or_no_seed_0(project):
     assert ["classic" in str(path) for path in changed] == [True], "a row of another precision is another row"
 
 
-def planned(project):
+def planned(project, *more):
     """What Snakemake would run now: rule -> number of jobs."""
     profile = project / "workflow" / "profiles" / "local"
     line = [sys.executable, "-m", "snakemake", "--profile", str(profile), "--dry-run", "--quiet", "rules"]
-    config = [*SWEEP, f"runs={project}/runs", f"figures={project}/figures", f"data_root={project}/data"]
+    config = [*SWEEP, f"runs={project}/runs", f"figures={project}/figures", f"data_root={project}/data", *more]
     _, options = command(project)
     done = subprocess.run([*line, "--config", *config], capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
     words = (done.stdout + done.stderr).split("count\n")[-1].splitlines()
     pairs = [entry.split() for entry in words if len(entry.split()) == 2 and entry.split()[1].isdigit()]
     return {rule: int(count) for rule, count in pairs if rule != "total"}
+
+
+def test_other_images_are_made_ready_again_and_everything_behind_them_goes_on(project):
+    """Snakemake alone would make the images ready and leave the training out, with exit code 0."""
+    import images
+
+    data = project / "runs" / "quick" / "digits" / "data.json"
+    everything = {"data": 1, "train": 3, "pca": 1, "draw": 1, "figures": 1}
+    assert planned(project) == everything
+    _, options = command(project)
+    line = [sys.executable, "workflow/images.py", json.dumps(["digits", f"{project}/data", [[8, 8]], False])]
+    done = subprocess.run(line, capture_output=True, text=True, **options)
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_text(done.stdout)
+    assert json.loads(done.stdout)["train"] > json.loads(done.stdout)["test"] > 0
+    assert planned(project) == {name: count for name, count in everything.items() if name != "data"} and data.exists()
+    assert planned(project, "strict=true") == everything and not data.exists()
+    for text in (done.stdout.replace("digits", "mnist"), "", "{}", "[1]"):
+        data.write_text(text)
+        images.forget_others(data, line[2])
+        assert not data.exists()
+    images.forget_others(data, line[2])  # and what is not there is no fault
 
 
 def test_make_vae_asks_for_its_four_models_and_their_figures(project):
