@@ -1,12 +1,13 @@
 """What `make bench` runs: our training step against the plain float32 baseline, alternating in one process.
 
-Usage: python benchmarks/bench.py [--threads N] [--seconds S] [--only mnist-inn,cifar10-classic] [--out FILE]
-       [--skip memory,data,startup,figures] [--device auto]
-       [--precision fp32]
+Usage: python benchmarks/bench.py [--threads N] [--seconds S] [--only mnist-inn,cifar10-classic] [--out FOLDER]
+       [--skip memory,data,side,startup,figures] [--device auto] [--precision auto]
 
-A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. The share of the
-ceiling is FLOPs a step / time / the best rate that this machine reached in a large matrix product or convolution of the
-same precision, measured just before. Memory is the peak of a process of its own, above what imports take.
+A ratio is baseline time / our time of the same pair, so that a machine that slows down slows both. It is of the step
+alone, its batch ready; data are timed apart. The share of the ceiling is FLOPs a step / time / the best rate that this
+machine reached in a large matrix product or convolution of the same precision, measured at the start. Memory is the
+peak of a process of its own, above what imports take. Side by side: some processes train the same model at once, each
+with its share of the threads; their images a second are added up. What is measured is written after every part.
 """
 
 import argparse
@@ -20,13 +21,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import baseline
+import plan
 
 from innae_utils import data, models, results, settings, train
 
@@ -42,10 +46,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--seconds", type=float, default=30, help="time for the pairs of one case; three pairs at least"
     )
     parser.add_argument("--only", default=",".join(CASES), help="cases, with commas")
-    parser.add_argument("--skip", default="", help="memory, data, startup, figures")
+    parser.add_argument("--skip", default="", help="memory, data, side, startup, figures")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of our step")
-    parser.add_argument("--out", default=str(Path(__file__).parent / "results"))
+    parser.add_argument("--precision", default="auto", choices=settings.PRECISIONS, help="of our step")
+    parser.add_argument("--out", default=str(settings.PROJECT / "runs" / "bench"), help="a folder for the JSON")
+    parser.add_argument("--rate-of", nargs=2, metavar=("CASE", "SECONDS"), help=argparse.SUPPRESS)
     parser.add_argument("--memory-of", nargs=2, metavar=("VARIANT", "CASE"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     unknown = [case for case in options.only.split(",") if case not in CASES]
@@ -55,7 +60,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def make_step(variant: str, case: str, device: torch.device, precision: str):
-    """(a function that trains one step, its batch size) of a variant of a case."""
+    """(a function that trains one step, its batch size, its precision) of a variant of a case."""
     dataset, model = case.split("-")
     recipe = settings.find_recipe("cifar10" if dataset == "celeba" else dataset, model, "paper")
     batch = 32 if dataset == "celeba" else recipe.batch_size
@@ -66,11 +71,12 @@ def make_step(variant: str, case: str, device: torch.device, precision: str):
         network = baseline.build(model, dataset, 64, seed=0).to(device).train()
         adam = baseline.optimizer(network, recipe)
         x = images.batch(slice(None))
-        return (lambda: baseline.step(network, x, adam)), batch
+        return (lambda: baseline.step(network, x, adam)), batch, "fp32"
     network = models.build(model, dataset, 64, seed=0).to(device).train()
+    precision = train.pick_precision(precision, images)
     train.set_training(network, precision, recompute=variant == "recompute")
     adam = train.make_optimizer(network, recipe)
-    return (lambda: train.step(network, images.batch(slice(None)), recipe, adam)), batch
+    return (lambda: train.step(network, images.batch(slice(None)), recipe, adam)), batch, precision
 
 
 def timed(step, device: torch.device) -> float:
@@ -97,12 +103,14 @@ def alternate(steps: dict, device: torch.device, seconds: float) -> dict[str, li
 def ceiling(precision: str, device: torch.device) -> float:
     """The best FLOP/s of a large matrix product and a large convolution in a precision."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a = torch.randn(2048, 2048, dtype=dtype, device=device)
-    x = torch.randn(128, 128, 16, 16, dtype=dtype, device=device).to(memory_format=torch.channels_last)
+    on_gpu = device.type == "cuda"
+    side, batch = (8192, 2048) if on_gpu else (2048, 128)  # a GPU is done with little before its clock is read
+    a = torch.randn(side, side, dtype=dtype, device=device)
+    x = torch.randn(batch, 128, 16, 16, dtype=dtype, device=device).to(memory_format=torch.channels_last)
     w = torch.randn(128, 128, 3, 3, dtype=dtype, device=device).to(memory_format=torch.channels_last)
     work = {
-        lambda: a @ a: 2 * 2048**3,
-        lambda: torch.nn.functional.conv2d(x, w, padding=1): 2 * 128 * 16 * 16 * 128 * 128 * 9,
+        lambda: a @ a: 2 * side**3,
+        lambda: torch.nn.functional.conv2d(x, w, padding=1): 2 * batch * 16 * 16 * 128 * 128 * 9,
     }
     return max(flops / min(timed(call, device) for _ in range(8)) for call, flops in work.items())
 
@@ -121,7 +129,7 @@ def measure(case: str, device: torch.device, seconds: float, ceilings: dict[str,
         built["baseline"][0]()
     flops = counter.get_total_flops()
     times = alternate({name: step for name, (step, *_) in built.items()}, device, seconds)
-    batch = built["ours"][1]
+    _, batch, precision = built["ours"]
     row = {"case": case, "batch": batch, "precision": precision, "gflop_a_step": flops / 1e9}
     row["ratio"] = spread([a / b for a, b in zip(times["baseline"], times["ours"], strict=True)])
     row["seconds"] = {name: statistics.median(values) for name, values in times.items()}
@@ -134,8 +142,15 @@ def memory_of(variant: str, case: str, options: argparse.Namespace) -> float:
     """Peak memory of two steps in MiB above the imports', in a process of its own (on a GPU: of its tensors)."""
     line = [sys.executable, __file__, "--memory-of", variant, case, "--device", options.device]
     line += ["--precision", options.precision, "--threads", str(options.threads)]
-    done = subprocess.run(line, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+    return float(said_by(line).split()[-1])
+
+
+def said_by(line: list[str]) -> str:
+    """What a command prints. If it fails, this ends with the end of what it says."""
+    done = subprocess.run(line, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(line)} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
 
 
 def print_memory(variant: str, case: str, device: torch.device, precision: str) -> None:
@@ -174,31 +189,64 @@ def data_path(device: torch.device) -> dict:
     return {"ratio": ratio, "images_a_second": rates}
 
 
+def side_by_side(cases: list[str], device: torch.device, options: argparse.Namespace, rounds: int = 3) -> list[dict]:
+    """How many runs at once train the most images a second: 1, 2, 4, 8 on a GPU, on a CPU as many as share the
+    threads. The numbers of a case are measured in turn, `rounds` times."""
+    threads = options.threads
+    counts = [n for n in (1, 2, 4, 8) if device.type == "cuda" or threads % n == 0]
+    rows = []
+    for case in cases:
+        rates: dict[int, list[float]] = {n: [] for n in counts}
+        for _ in range(rounds):
+            for n in counts:
+                rates[n].append(sum(rates_of(n, max(1, threads // n), case, options)))
+        for n, found in rates.items():
+            place = {"case": case, "precision": options.precision, "runs": n, "threads": max(1, threads // n)}
+            ratio = spread([a / b for a, b in zip(found, rates[1], strict=True)])
+            rows.append({**place, "images_a_second": spread(found), "ratio": ratio})
+    return rows
+
+
+def rates_of(n: int, threads: int, case: str, options: argparse.Namespace, seconds: float = 10) -> list[float]:
+    """Images a second of each of n processes that train a case at the same time."""
+    line = [sys.executable, __file__, "--rate-of", case, str(seconds), "--device", options.device]
+    line += ["--precision", options.precision, "--threads", str(threads)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+    with ExitStack() as stack:
+        processes = [stack.enter_context(subprocess.Popen(line, **pipes)) for _ in range(n)]
+        for process in processes:
+            stack.callback(process.kill)
+        waiting = [process.stdout.readline() == "ready\n" for process in processes]  # each has trained a step
+        if not all(waiting):
+            sys.exit(f"{waiting.count(False)} of {n} processes that train {case} at once ended; why is said above")
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        return [float(process.communicate()[0]) for process in processes]
+
+
+def print_rate(case: str, seconds: float, device: torch.device, precision: str) -> None:
+    """Train a step, say so, wait for a line, train for some seconds and print the images a second."""
+    step, batch, _ = make_step("ours", case, device, precision)
+    timed(step, device)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started, images = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        timed(step, device)
+        images += batch
+    print(images / (time.perf_counter() - started))
+
+
 def start_up(runs: int = 5) -> dict:
-    """Seconds of a quick papermill run, less its training, and less importing torch alone."""
+    """Seconds of a quick papermill run on the CPU, less its training, and less importing torch alone."""
     whole, torch_alone = [], []
     for _ in range(runs):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "import torch"], check=True)
+        said_by([sys.executable, "-c", "import torch"])
         torch_alone.append(time.perf_counter() - started)
-        with tempfile.TemporaryDirectory() as folder:
-            parameters = json.dumps({"preset": "quick", "run_dir": folder})
-            notebook = settings.PROJECT / "notebooks" / "10_train.ipynb"
-            line = [
-                sys.executable,
-                "-m",
-                "papermill",
-                str(notebook),
-                f"{folder}/out.ipynb",
-                "-k",
-                "python3",
-                "-y",
-                parameters,
-            ]
-            started = time.perf_counter()
-            subprocess.run(line, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-            trained = json.loads((Path(folder) / "result.json").read_text())["seconds"]
-            whole.append(time.perf_counter() - started - trained)
+        whole.append(plan.start_up())
     beyond = [a - b for a, b in zip(whole, torch_alone, strict=True)]
     return {"run": spread(whole), "import_torch": spread(torch_alone), "beyond_torch": spread(beyond)}
 
@@ -207,8 +255,9 @@ def whole_figures(options: argparse.Namespace) -> dict:
     """Seconds of a whole `make figures` on digits, from nothing to the drawn figures, with as many cores as threads."""
     with tempfile.TemporaryDirectory() as folder:
         line = [sys.executable, str(settings.PROJECT / "workflow" / "figures.py"), "--cores", str(options.threads)]
+        asked = [f"device={options.device}", f"precision={options.precision}"]
         started = time.perf_counter()
-        subprocess.run([*line, f"runs={folder}/runs", f"figures={folder}/figures"], check=True, capture_output=True)
+        said_by([*line, f"runs={folder}/runs", f"figures={folder}/figures", *asked])
         seconds = time.perf_counter() - started
         return {"seconds": seconds, "runs": len(results.gather(folder)), "cores": options.threads}
 
@@ -234,41 +283,60 @@ def main(arguments: list[str]) -> None:
     with train.strict_float32(device):  # float32 is float32 on both sides, and in the ceiling
         if options.memory_of:
             print_memory(*options.memory_of, device, options.precision)
+        elif options.rate_of:
+            print_rate(options.rate_of[0], float(options.rate_of[1]), device, options.precision)
         else:
             report_on(options, device)
 
 
 def report_on(options: argparse.Namespace, device: torch.device) -> None:
-    """Measure everything that is asked for, print it, write JSON."""
+    """Measure everything that is asked for; print it, and write it as JSON, part by part."""
     skip = options.skip.split(",")
     report = {"machine": machine(options, device), "cases": []}
+    if (load := report["machine"]["load"]) > 0.5:
+        print(f"other work is going on here: a load of {load:.1f}; times will look worse than they are")
     report["ceiling_gflops"] = {p: ceiling(p, device) / 1e9 for p in ("fp32", "bf16")}
     print(json.dumps({**report["machine"], **report["ceiling_gflops"]}))
     ceilings = {precision: rate * 1e9 for precision, rate in report["ceiling_gflops"].items()}
-    for case in options.only.split(","):
+    cases = options.only.split(",")
+    for case in cases:
         row = measure(case, device, options.seconds, ceilings, options.precision)
         gc.collect()
         if "memory" not in skip:
             names = VARIANTS if case == "celeba-inn" else VARIANTS[:2]
             row["memory_mb"] = {variant: memory_of(variant, case, options) for variant in names}
         report["cases"].append(row)
+        write(report, options)
         print(line_of(row), flush=True)
-    if "data" not in skip:
-        report["data"] = data_path(device)
-        times = report["data"]["ratio"]
-        print("an epoch of data: {median:.0f}x the DataLoader ({low:.0f} to {high:.0f})".format(**times))
-    if "startup" not in skip:
-        report["start_up"] = start_up()
-        print("start-up of a run beyond importing torch: {median:.1f} s".format(**report["start_up"]["beyond_torch"]))
-    if "figures" not in skip:
-        report["figures"] = whole_figures(options)
-        print("make figures (digits, {runs} rows, {cores} cores): {seconds:.0f} s".format(**report["figures"]))
-    folder = Path(options.out)
-    folder.mkdir(parents=True, exist_ok=True)
+    parts = {
+        "data": lambda: data_path(device),
+        "side": lambda: side_by_side([case for case in cases if case.startswith("mnist")], device, options),
+        "startup": start_up,
+        "figures": lambda: whole_figures(options),
+    }
+    for name, part in parts.items():
+        if name not in skip:
+            report[PARTS[name]] = part()
+            write(report, options)
+    print(facts(report), side_table(report.get("side_by_side", [])), write(report, options), sep="\n")
+
+
+PARTS = {
+    "data": "data",
+    "side": "side_by_side",
+    "startup": "start_up",
+    "figures": "figures",
+}  # as asked for, as reported
+
+
+def write(report: dict, options: argparse.Namespace) -> Path:
+    """The report so far as JSON; its path."""
     name = "".join(c if c.isalnum() else "-" for c in report["machine"]["device"].lower())
-    path = folder / f"{name}-{report['machine']['date']}-{options.threads}threads-{options.precision}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    print(path)
+    path = Path(options.out) / f"{name}-{report['machine']['date']}-{options.threads}threads-{options.precision}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with results.replacing(path) as part:
+        part.write_text(json.dumps(report, indent=1) + "\n")
+    return path
 
 
 def table(report: dict) -> str:
@@ -286,6 +354,23 @@ def table(report: dict) -> str:
             f"| {1e3 * seconds['baseline']:,.1f} ms | {1e3 * seconds['ours']:,.1f} ms | {row['images_a_second']:,.0f} "
             f"| {100 * row['share_of_ceiling']:.0f} % | {share} |"
         )
+    return "\n".join(lines)
+
+
+def side_table(rows: list[dict]) -> str:
+    """The runs side by side as a Markdown table, as benchmarks/README.md has it; nothing if there are none."""
+    if not rows:
+        return ""
+    lines = [
+        "| runs of | at once | threads each | images/s together, median (quartiles) | to one run alone |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        rate, ratio = (
+            f"{{median:{form}}} ({{low:{form}}} to {{high:{form}}})".format(**row[name])
+            for name, form in (("images_a_second", ",.0f"), ("ratio", ".2f"))
+        )
+        lines.append(f"| {row['case']} | {row['runs']} | {row['threads']} | {rate} | {ratio} |")
     return "\n".join(lines)
 
 

@@ -610,15 +610,16 @@ def _git(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def identity(run: Run) -> str:
-    """What a checkpoint belongs to: the run's parameters, its recipe and the code. Paths do not matter."""
+def identity(run: Run, precision: str) -> str:
+    """What a checkpoint belongs to: the run's parameters, its recipe, the code, and the precision that "auto" is here.
+    Paths do not matter."""
     places = ("run_dir", "data_root") if run.dataset != "images" else ("run_dir",)
     what = {name: str(value) for name, value in vars(run).items() if name not in places}
     if run.dataset == "images":  # pictures come and go in a folder
         from innae_utils import prepare
 
         what["pictures"] = prepare.files(run.data_root, None).fingerprint
-    return json.dumps({**what, "code": code_digest()})
+    return json.dumps({**what, "precision": precision, "code": code_digest()})
 
 
 # ---- digests: rerun when code changes, not when words do ----------------------------------------------------

@@ -899,6 +899,12 @@ class Sweep:
         """The spec of a model at the sweep's image size."""
         return spec_of(self.dataset, model, self.image_size)
 
+    @property
+    def images(self) -> list[Any]:
+        """What `data.prepare` takes, as JSON has it: data set, data root, all sizes that the sweep needs, strict."""
+        sizes = {self.spec(model).shape[1:] for model in [*(job.model for job in self.jobs), "inn"]}
+        return [self.dataset, str(self.data_root), [list(size) for size in sorted(sizes)], self.strict]
+
     def result(self, job: Job) -> Path:
         """The file that says that a job is done."""
         return run_dir(self.place, *job, self.preset, self.runs, self.image_size) / "result.json"
@@ -946,6 +952,11 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
         if not any(recipe in have for have in reach.values()):
             allowed = sorted({r for model in models for r in recipes_of(dataset, model)})
             wrong.append(f"recipe: {recipe!r} is not known for {', '.join(models)}; allowed: {', '.join(allowed)}")
+    if given.get("device", "").startswith("cuda:"):
+        wrong.append(
+            f"device: {given['device']!r} is not for a sweep, whose runs take places on all cards they see; allowed: "
+            f"auto, cpu, cuda, mps. For one card set the environment's CUDA_VISIBLE_DEVICES={given['device'][5:]}"
+        )
     stop_if(wrong, "The sweep")
     jobs = [Job(m, r, k, s) for s in seeds for m in models for r in reach[m] for k in bottlenecks]
     names = {"device": given.get("device", "auto"), "precision": given.get("precision", "auto")}

@@ -19,6 +19,7 @@ from innae_utils.results import replacing
 from innae_utils.settings import Recipe
 
 EVALUATION_NUMBERS = 3_000_000  # pixel values in one batch of an evaluation: some gigabytes for the widest model
+BF16_PAYS = 28 * 28  # numbers of an image; a step on scikit-learn's 64 was measured no faster
 
 
 class TrainingError(RuntimeError):
@@ -36,12 +37,23 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def pick_precision(name: str = "auto") -> str:
-    """`fp32` or `bf16` for the subnetworks of a model while they train; `auto` is `fp32`, as the paper was made.
+def pick_precision(name: str, images: Images) -> str:
+    """`fp32` or `bf16` for the INN's subnetworks, or the whole of a classic model, while they train on images.
 
-    bfloat16 halves the time where the hardware has it, but has not been shown to learn the same: benchmarks/README.md.
+    `auto` is `bf16` on a CPU that computes in bfloat16 (AVX-512 or AMX), for images of MNIST's size or larger, and
+    `fp32` elsewhere, also on a GPU. Faster has been measured on AVX-512 for all three sizes of the paper, learning the
+    same on MNIST (benchmarks/README.md).
     """
-    return "fp32" if name == "auto" else name
+    if name != "auto":
+        return name
+    pays = images.device.type == "cpu" and math.prod(images.shape) >= BF16_PAYS
+    return "bf16" if pays and cpu_has_bfloat16() else "fp32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16: without them it is emulated, and slower than float32."""
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Adam:

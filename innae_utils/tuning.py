@@ -185,7 +185,7 @@ def _run(trial, plan: Plan, parts) -> float | None:
     recipe = recipe_of(plan.base, **chosen)
     recipe = recipe.scaled(settings.quick_of(run.spec)["epochs"]) if run.preset == "quick" else recipe
     network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed).to(parts[0].device)
-    precision = train.pick_precision(run.precision)
+    precision = train.pick_precision(run.precision, parts[0])
     seen = {"device": str(parts[0].device), "precision": precision, "threads": torch.get_num_threads()}
     seen |= {"torch": torch.__version__, "commit": commit()}
     seen |= dict(zip(("train_images", "held_out_images"), map(len, parts), strict=True))
@@ -206,13 +206,16 @@ def _open(plan: Plan, parts):
     """The Optuna study in the plan's folder, made if it is not there."""
     import optuna
 
+    from innae_utils import train
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan.folder.mkdir(parents=True, exist_ok=True)
     path = plan.folder / "study.db"
     study = optuna.create_study(storage=f"sqlite:///{path}", study_name="tuning", load_if_exists=True)
     base = {name: value for name, value in vars(plan.base).items() if name != "sources"}
     ranges = [SCHEDULES, LR_RANGE, EPOCHS_RANGE, WEIGHT_DECAY_RANGE, STARTUP_TRIALS]
-    made_with = json.dumps([base, ranges, [len(part) for part in parts], plan.final.precision])
+    precision = train.pick_precision(plan.final.precision, parts[0])
+    made_with = json.dumps([base, ranges, [len(part) for part in parts], precision])
     if study.user_attrs.setdefault("made_with", made_with) != made_with:
         raise ResultError(f"{path} was made with other settings or images; move it away, or give another `runs`")
     study.set_user_attr("made_with", made_with)
@@ -275,9 +278,10 @@ def train_winner(run: settings.Run, images: Mapping[str, Any]) -> dict[str, Any]
     from innae_utils import models, results, train
 
     network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed).to(images["train"].device)
-    precision, made_by = train.pick_precision(run.precision), results.commit()
+    precision = train.pick_precision(run.precision, images["train"])
+    made_by = results.commit()
     with results.working_in(run.run_dir):
-        again = {"checkpoint": run.checkpoint, "identity": results.identity(run)}
+        again = {"checkpoint": run.checkpoint, "identity": results.identity(run, precision)}
         history = list(train.fit(network, images["train"], run.recipe_settings, run.seed, precision, **again))
         row = results.make_row(
             vars(run), images, train_l1=train.evaluate(network, images["train"]),

@@ -24,12 +24,47 @@ def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
     one = {"inn": {"step": 1.0, "image": 0.0, "memory": 1.0}, "classic": {"step": 0.0, "image": 0.0, "memory": 1.0}}
     monkeypatch.setattr(plan, "timed", lambda sweep, kind, threads, copies: one[kind[0]])
     monkeypatch.setattr(plan, "start_up", lambda: 0.0)
-    sweep = {"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12", "runs": "/nowhere"}
+    sweep = {"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12", "runs": "/nowhere", "device": "cpu"}
     jobs = settings.check_sweep(sweep).jobs
     results = {str(settings.check_sweep(sweep).result(job)) for job in jobs}
     monkeypatch.setattr(plan, "outputs_to_make", lambda given: results)
     assert plan.main(["--cores", "2", *(f"{name}={value}" for name, value in sweep.items())]) == 0
-    assert "2 at once with 1 thread(s) each: about 78 min" in capsys.readouterr().out  # 4,680 steps of a second
+    assert (
+        "2 at once with 1 thread(s) each: about 78 min, 2 MB at most\n" in capsys.readouterr().out
+    )  # 4,680 steps of 1 s
+
+
+def test_on_cards_the_cores_and_the_places_both_limit_what_runs_at_once(monkeypatch, capsys):
+    one = {"step": 1.0, "image": 0.0, "memory": 100.0}
+    asked = []
+    monkeypatch.setattr(plan, "timed", lambda sweep, kind, threads, copies: asked.append(copies) or one)
+    monkeypatch.setattr(plan, "start_up", lambda: 0.0)
+    monkeypatch.setattr(plan.slots, "visible", lambda: ["0", "1"])
+    given = {"dataset": "mnist", "models": "inn", "runs": "/nowhere"}
+    sweep = settings.check_sweep(given)
+    monkeypatch.setattr(plan, "outputs_to_make", lambda given: {str(sweep.result(job)) for job in sweep.jobs})
+    for cores, slots, at_once, memory in ((16, 1, 2, 100), (16, 3, 6, 300), (3, 4, 3, 200)):
+        assert plan.main(["--cores", str(cores), *(f"{k}={v}" for k, v in given.items()), f"slots={slots}"]) == 0
+        assert asked.pop() == at_once
+        assert f"{at_once} at once" in (said := capsys.readouterr().out) and f"{memory} MB at most on a card" in said
+
+
+def test_copies_are_timed_on_all_cards_in_turn(monkeypatch):
+    seen = []
+
+    class Process:
+        returncode = 0
+
+        def __init__(self, line, env, **pipes):
+            seen.append(env["CUDA_VISIBLE_DEVICES"])
+
+        def communicate(self):
+            return '{"step": 1, "image": 1, "memory": 1}', ""
+
+    monkeypatch.setattr(plan.slots, "visible", lambda: ["3", "5"])
+    monkeypatch.setattr(plan.subprocess, "Popen", Process)
+    sweep = settings.check_sweep({"bottlenecks": "4"})
+    assert plan.timed(sweep, ("classic", "late"), threads=1, copies=3)["step"] == 1 and seen == ["3", "5", "3"]
 
 
 def test_the_cores_are_shared_among_the_runs():
@@ -40,6 +75,6 @@ def test_the_cores_are_shared_among_the_runs():
 
 
 def test_a_kind_is_timed_by_real_steps():
-    sweep = settings.check_sweep({"bottlenecks": "4"})
+    sweep = settings.check_sweep({"bottlenecks": "4", "device": "cpu"})
     one = plan.timed(sweep, ("classic", "late"), threads=1, copies=1)
     assert 0 < one["step"] < 10 and 0 < one["image"] < 1 and one["memory"] > 50

@@ -345,9 +345,10 @@ def test_the_identity_of_a_run_holds_its_parameters_and_the_code_but_no_paths(tm
     given = {**PLACE, "epochs": 0, "data_root": "", "device": "cpu", "precision": "fp32", "recompute": False}
     given |= NO_WEIGHTS
     runs = [settings.check_run({**given, "run_dir": str(tmp_path / name)}) for name in "ab"]
-    assert results.identity(runs[0]) == results.identity(runs[1])
+    assert results.identity(runs[0], "fp32") == results.identity(runs[1], "fp32")
     for change in ({"seed": 1}, {"bottleneck": 5}, {"epochs": 3}):
-        assert results.identity(dataclasses.replace(runs[0], **change)) != results.identity(runs[0])
+        assert results.identity(dataclasses.replace(runs[0], **change), "fp32") != results.identity(runs[0], "fp32")
+    assert results.identity(runs[0], "bf16") != results.identity(runs[0], "fp32"), "auto is not the same everywhere"
 
 
 def test_peak_memory_is_of_this_process():

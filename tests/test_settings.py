@@ -186,6 +186,7 @@ def test_a_sweep_takes_lists_with_commas():
         ({"seeds": "-1"}, "-1 is out of range"),
         ({"device": "gpu"}, "allowed: auto, cpu"),
         ({"recompute": "perhaps"}, "allowed: true, false"),
+        ({"device": "cuda:1"}, "For one card set the environment's CUDA_VISIBLE_DEVICES=1"),
         ({"threads": "many"}, "'many' is a str"),
     ],
 )

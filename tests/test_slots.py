@@ -56,6 +56,41 @@ def test_the_command_sees_its_card_alone_and_its_exit_code_is_kept(tmp_path, mon
     assert (done.returncode, done.stdout) == (7, "3\n")
 
 
+def test_the_place_is_the_commands_own(tmp_path, monkeypatch):
+    """It is free when the command dies, and not before: there is no second process whose death would free it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    script = settings.PROJECT / "workflow" / "slots.py"
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    line = [sys.executable, str(script), "3", "1", "--", sys.executable, "-c", code]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as first:
+        assert int(first.stdout.readline()) == first.pid
+        folder = tmp_path / "innae-gpu-slots"
+        assert folder.stat().st_mode & 0o777 == 0o777, "for every user"
+        assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o666]
+        with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as second:
+            time.sleep(1)
+            assert second.poll() is None
+            first.kill()
+            assert int(second.stdout.readline()) == second.pid
+            second.kill()
+
+
+def test_a_command_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    line = [sys.executable, str(settings.PROJECT / "workflow" / "slots.py"), "0", "1", "--", "no-such-command"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 1 and "no-such-command cannot be run" in done.stderr
+
+
+def test_parts_of_a_card_are_no_cards(monkeypatch):
+    listed = (
+        "GPU 0: NVIDIA H100 (UUID: GPU-a)\n  MIG 1g.10gb Device 0: (UUID: MIG-b)\nGPU 1: NVIDIA H100 (UUID: GPU-c)\n"
+    )
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(slots.subprocess, "run", lambda line, **_: subprocess.CompletedProcess(line, 0, listed))
+    assert slots.visible() == ["0", "1"]
+
+
 def test_visible_cards(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     assert slots.visible() == ["2", "5"]

@@ -118,6 +118,7 @@ def test_a_folder_of_own_images_runs_through(project):
         ("classic", "16x24"), ("inn", "16x24"), ("pca", "16x24"),
     ]  # fmt: skip
     assert all(row["train_images"] + row["test_images"] == 12 for row in rows)
+    assert not list((project / "runs").rglob("*.part"))
     strict = sweep(project, *given, "strict=true")
     assert strict.returncode == 1 and "broken.png cannot be read (not a picture); mend or remove it" in strict.stdout
 
@@ -173,12 +174,24 @@ def test_other_images_are_made_ready_again_and_everything_behind_them_goes_on(pr
     data.write_text(done.stdout)
     assert json.loads(done.stdout)["train"] > json.loads(done.stdout)["test"] > 0
     assert planned(project) == {name: count for name, count in everything.items() if name != "data"} and data.exists()
-    assert planned(project, "strict=true") == everything and not data.exists()
-    for text in (done.stdout.replace("digits", "mnist"), "", "{}", "[1]"):
-        data.write_text(text)
-        images.forget_others(data, line[2])
+    given = json.loads(line[2])
+    images.forget_others(data, given)
+    assert data.exists()
+    for other in ([*given[:3], True], ["mnist", *given[1:]], ["digits", "elsewhere", *given[2:]]):
+        images.forget_others(data, other)
         assert not data.exists()
-    images.forget_others(data, line[2])  # and what is not there is no fault
+        assert planned(project, "strict=true") == everything
+        data.write_text(done.stdout)
+    images.forget_others(data, [*given[:2], [[8, 8], [16, 16]], False])
+    assert not data.exists(), "a size is missing"
+    data.write_text(done.stdout.replace("[[8, 8]]", "[[8, 8], [16, 16]]"))
+    images.forget_others(data, given)
+    assert data.exists(), "more than is needed"
+    for text in ("", "{}", "[1]", '{"given": [1]}'):
+        data.write_text(text)
+        images.forget_others(data, given)
+        assert not data.exists()
+    images.forget_others(data, given)  # and what is not there is no fault
 
 
 def test_make_vae_asks_for_its_four_models_and_their_figures(project):

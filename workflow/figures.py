@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import images
 import slots
 
 from innae_utils import results, settings
@@ -123,6 +124,8 @@ def main(arguments: list[str]) -> int:
     jobs = settings.vae_jobs(sweep) if goal == "vae" else sweep.jobs
     print(f"{len(jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
     set_aside_broken_rows(sweep)
+    if sweep.dataset != "images":  # there Snakemake sees by itself what has changed
+        images.forget_others(sweep.run_folder / "data.json", sweep.images)
     code = watch(snakemake(given, cores, goal))
     if code:
         print("The sweep did not finish; why is said above. What is done is kept for the next call.", file=sys.stderr)

@@ -10,15 +10,16 @@ import warnings
 from pathlib import Path
 
 
-def forget_others(path: Path, given: str) -> None:
-    """Remove the note of what was made ready, if it is about other images than these, or cannot be read."""
-    try:
-        same = json.loads(path.read_text())["given"] == json.loads(given)
-    except FileNotFoundError:
+def forget_others(path: Path, given: list) -> None:
+    """Remove the note of what was made ready, unless all of these images are in it."""
+    if not path.exists():
         return
-    except (ValueError, KeyError, TypeError):
-        same = False
-    if not same:
+    try:
+        noted = json.loads(path.read_text())["given"]
+        there = noted[:2] == given[:2] and noted[3] == given[3] and all(size in noted[2] for size in given[2])
+    except (ValueError, KeyError, TypeError, IndexError):
+        there = False
+    if not there:
         path.unlink()
 
 

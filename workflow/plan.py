@@ -24,12 +24,15 @@ TIMED_SECONDS = 6.0  # of steps, for each kind
 
 
 def probe(arguments: list[str]) -> None:
-    """Time steps and evaluation of one kind of run, and print seconds a step, seconds an image, and peak memory."""
+    """Time steps and evaluation of one kind of run, and print seconds a step, seconds an image, and peak memory.
+
+    On a GPU the data set belongs to the memory, if it would be moved there.
+    """
     import torch
 
     from innae_utils import data, models, train
 
-    dataset, model, recipe_name, bottleneck, threads, device, precision, recompute, image_size = arguments
+    dataset, model, recipe_name, bottleneck, threads, device, precision, recompute, image_size, *counts = arguments
     torch.set_num_threads(int(threads))
     where = train.pick_device(device)
     recipe = settings.find_recipe(dataset, model, recipe_name)
@@ -38,7 +41,7 @@ def probe(arguments: list[str]) -> None:
     count = 512 if settings.dim_of(spec) < settings.LARGE else recipe.batch_size
     images = data.Images(torch.randint(0, top + 1, (count, *spec.shape), dtype=torch.uint8), top).to(where)
     network = models.build(model, dataset, int(bottleneck), 0, image_size).to(where).train()
-    train.set_training(network, train.pick_precision(precision), recompute == "True")
+    train.set_training(network, train.pick_precision(precision, images), recompute == "True")
     adam = train.make_optimizer(network, recipe)
     batches = data.shuffled(len(images), recipe.batch_size, 0, 1)
     steps = []
@@ -55,11 +58,17 @@ def probe(arguments: list[str]) -> None:
     train.evaluate(network, images)
     evaluation = (time.perf_counter() - clock) / len(images)
     usual = sum(steps[1:]) / (len(steps) - 1)
-    print(json.dumps({"step": usual, "image": evaluation, "memory": results.peak_memory_mb(str(where))}))
+    memory = results.peak_memory_mb(str(where))
+    if where.type == "cuda":
+        free = torch.cuda.mem_get_info(where)[0]
+        for nbytes in (int(count) * settings.dim_of(spec) for count in counts):
+            if nbytes <= free // 2:  # as `Images.to` has it
+                free, memory = free - nbytes, memory + nbytes / 2**20
+    print(json.dumps({"step": usual, "image": evaluation, "memory": memory}))
 
 
 def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, float]:
-    """What `probe` prints for a kind of run: the mean of as many copies as would run at once."""
+    """What `probe` prints for a kind of run: the mean of as many copies as would run at once, on all cards in turn."""
     model, recipe = kind
     line = [
         sys.executable,
@@ -72,10 +81,12 @@ def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: in
         str(threads),
     ]
     line += [sweep.device, sweep.precision, str(sweep.recompute), sweep.image_size]
+    line += [str(images_of(sweep)[split]) for split in ("train", "test")]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    cards = [{"CUDA_VISIBLE_DEVICES": card} for card in cards_of(sweep)] or [{}]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [
-        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-        for _ in range(copies)
+        subprocess.Popen(line, env={**environment, **cards[copy % len(cards)]}, **pipes) for copy in range(copies)
     ]
     found = []
     for process in processes:
@@ -157,7 +168,8 @@ def main(arguments: list[str]) -> int:
     if not todo:
         return 0
     threads = sweep.threads_each(cores)
-    at_once = max(1, min(places(sweep) or cores // threads, len(todo)))
+    cards = cards_of(sweep)
+    at_once = max(1, min(cores // threads, len(cards) * sweep.slots or cores, len(todo)))
     start = start_up()
     total, longest, peak = 0.0, 0.0, 0.0
     for kind in dict.fromkeys((job.model, job.recipe) for job in todo):
@@ -167,14 +179,15 @@ def main(arguments: list[str]) -> int:
         total, longest, peak = total + count * seconds, max(longest, seconds), max(peak, one["memory"])
         name = settings.curve_title(*kind)
         print(f"{name:24} {count:3} runs of {readable(seconds)}, {one['memory']:,.0f} MB each", flush=True)
-    memory = f"{at_once * peak:,.0f} MB at most"
+    each = -(-at_once // len(cards)) if cards else at_once
+    memory = f"{each * peak:,.0f} MB at most" + (" on a card" if cards else "")
     print(f"{at_once} at once with {threads} thread(s) each: about {readable(max(longest, total / at_once))}, {memory}")
     return 0
 
 
-def places(sweep: settings.Sweep) -> int:
-    """How many runs the GPUs take at once; 0 if the sweep runs on the CPU."""
-    return len(slots.visible()) * sweep.slots if sweep.device in ("auto", "cuda") else 0
+def cards_of(sweep: settings.Sweep) -> list[str]:
+    """The GPUs that the sweep's runs are given to; none if it runs on the CPU."""
+    return slots.visible() if sweep.device in ("auto", "cuda") else []
 
 
 def outputs_to_make(given: dict[str, str]) -> set[str]:

@@ -1,8 +1,8 @@
 """Give a run a GPU of its own: python workflow/slots.py GPUS SLOTS -- COMMAND...
 
-Waits until one of SLOTS places on one of the cards GPUS (0,1,...) is free, holds it with a file lock while COMMAND runs
-with CUDA_VISIBLE_DEVICES set to that card, and ends with the command's exit code. The locks lie in the temporary
-folder, so that several sweeps share the cards; the system frees them when a process dies, however it dies.
+Waits until one of SLOTS places on one of the cards GPUS (0,1,...) is free, takes it with a file lock, and becomes
+COMMAND, with CUDA_VISIBLE_DEVICES set to that card. The locks lie in the temporary folder, so that several sweeps,
+also of several users, share the cards; the system frees a lock when the command dies, however it dies.
 """
 
 import fcntl
@@ -19,11 +19,13 @@ FOLDER = Path(tempfile.gettempdir()) / "innae-gpu-slots"
 
 def take(gpus: list[str], slots: int, folder: Path = FOLDER, wait: float = 1.0) -> tuple[str, IO]:
     """(a card, the lock that holds one of its places): the emptiest card first; waits while all are full."""
-    folder.mkdir(mode=0o777, exist_ok=True)
+    _everyones(folder.mkdir, folder, 0o777)
     while True:
         for slot in range(slots):  # the first place of every card before the second of any
             for gpu in gpus:
-                lock = (folder / f"gpu{gpu}-slot{slot}").open("a")
+                path = folder / f"gpu{gpu}-slot{slot}"
+                _everyones(path.touch, path, 0o666)
+                lock = path.open("a")
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
@@ -31,6 +33,15 @@ def take(gpus: list[str], slots: int, folder: Path = FOLDER, wait: float = 1.0) 
                 else:
                     return gpu, lock
         time.sleep(wait)
+
+
+def _everyones(make, path: Path, mode: int) -> None:
+    """Make a folder or file that every user may write to, if it is not there; the umask would keep the others out."""
+    try:
+        make(exist_ok=False)
+    except FileExistsError:
+        return
+    path.chmod(mode)
 
 
 def visible() -> list[str]:
@@ -43,18 +54,22 @@ def visible() -> list[str]:
         listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(number) for number, _ in enumerate(listed.splitlines())]
+    cards = [line for line in listed.splitlines() if line.startswith("GPU ")]  # not the parts of a card (MIG) below it
+    return [str(number) for number, _ in enumerate(cards)]
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command in a place on a card."""
+    """Become the command in a place on a card; 2 if the arguments are wrong."""
     gpus, slots, separator, *command = arguments
     if separator != "--" or not command:
         print(__doc__, file=sys.stderr)
         return 2
     gpu, lock = take(gpus.split(","), int(slots))
-    with lock:
-        return subprocess.run(command, env={**os.environ, "CUDA_VISIBLE_DEVICES": gpu}).returncode
+    os.set_inheritable(lock.fileno(), True)  # the lock is the command's from here on
+    try:
+        os.execvpe(command[0], command, {**os.environ, "CUDA_VISIBLE_DEVICES": gpu})
+    except OSError as error:
+        sys.exit(f"{command[0]} cannot be run: {error}")
 
 
 if __name__ == "__main__":
