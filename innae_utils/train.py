@@ -85,8 +85,8 @@ def fit(
         precision: `fp32` or `bf16` for the subnetworks while they train.
         recompute: compute the subnetworks' activations again for the backward pass instead of keeping them: less
             memory, more time, the same numbers.
-        checkpoint: a file that is written after every epoch and, if it is there, gone on from: the result is then the
-            very same as of an unbroken run.
+        checkpoint: a file that is written after every epoch and, if it is there, gone on from: on a CPU the result is
+            then the very same as of an unbroken run.
         identity: what the checkpoint belongs to; one of another identity is not gone on from.
 
     Yields:
