@@ -333,8 +333,9 @@ def _download(dataset: settings.Dataset, root: Path) -> None:
             with suppress(OSError):  # not ours alone any more, or never made
                 folder.rmdir()
         layout = {"mnist": "MNIST/raw/train-images-idx3-ubyte", "cifar10": "cifar-10-batches-py/"}[dataset.name]
+        gone = "" if root.exists() else ", a folder that does not exist"
         raise DataError(
-            f"{dataset.title} is not under {root}. Put torchvision's files there ({root / layout} ...) or prepared "
-            f"arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: parameter "
+            f"{dataset.title} is not under {root}{gone}. Put torchvision's files there ({root / layout} ...) or "
+            f"prepared arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: parameter "
             f"data_root, $INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
         ) from error

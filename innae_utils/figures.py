@@ -197,7 +197,8 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         axes.fill_between(sizes, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(sizes, points["min"], points["max"], color=colour, linewidth=0.8)
         handles[curve] = axes.plot(sizes, points["mean"], "o-", color=colour, markerfacecolor=face_of(curve, dataset))
-        draw_ring(axes, points["mean"], largest, colour)
+        if points["mean"].count() >= len(settings.DATASETS[dataset].bottlenecks) / 2:
+            draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
         points = over_seeds(printed[printed["model"] == model], sizes)["mean"].dropna()
         dashes, marker = PAPER_LINES[model]
@@ -339,7 +340,8 @@ def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence
     if len(theirs):
         reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
     within = f"within {SATURATION_TOLERANCE:.0%} of the loss at the largest"
-    reading.append(f"Ring: the smallest bottleneck {within}; none where that is the largest.")
+    unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
+    reading.append(f"Ring: the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
     return [" ".join(reading), *(" ".join(_of_runs(dataset, rows)) for dataset in datasets)]
 
@@ -356,13 +358,13 @@ def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
     size = f"{len(curves)} curves x {len(known.bottlenecks)} bottlenecks x {len(known.seeds)} seed"
     said = [
         f"{known.title}: {len(wanted & there)} of {len(wanted)} runs there, {len(wanted - there)} missing "
-        f"({size}{'s' if len(known.seeds) > 1 else ''})" + (f", {beside} beside" if beside else "")
+        f"({size}{'s' if len(known.seeds) > 1 else ''})" + (f"; {beside} more with other settings" if beside else "")
         + "."
     ]  # fmt: skip
     if dataset == "lfw":
         said.append("LFW stands in CelebA's place; the paper has no curve of it.")
     hidden = sorted(set(mine["curve"]) - set(drawn(mine)))
-    said += [f"Not drawn: {', '.join(hidden)}."] if hidden else []
+    said += [f"Not drawn: {'; '.join(hidden)}."] if hidden else []
     mine = mine[~mine["curve"].isin(hidden)]
     for column, what in (("image_size", "Sizes of the images"), ("precision", "Precision of training")):
         values = (
@@ -371,7 +373,7 @@ def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
         if len({value for each in values.values() for value in each}) > 1:
             plain = [curve for curve in drawn(mine) if values[curve] != [curve.split(", ")[-1]]]  # its label says it
             each = [f"{curve} {' and '.join(values[curve])}" for curve in plain]
-            said.append(f"{what}: {', '.join(each)}.")
+            said.append(f"{what}: {'; '.join(each)}.")
     for curve in drawn(mine) if "commit" in mine else ():
         commits = sorted(mine[mine["curve"] == curve]["commit"].unique())
         if len(commits) > 1:

@@ -270,7 +270,7 @@ def check_image_size(dataset: str, image_size: Any) -> list[str]:
 
     Example:
         >>> check_image_size("images", "50,64")
-        ["image_size: '50,64' cannot be halved 2 times without a rest; the nearest good size is 52,64"]
+        ["image_size: '50,64' cannot be halved 2 times without a remainder; the nearest good size is 52,64"]
         >>> check_image_size("mnist", "32,32")
         ["image_size: '32,32' is not for mnist, whose images have one size; allowed: ''"]
     """
@@ -291,7 +291,7 @@ def check_image_size(dataset: str, image_size: Any) -> list[str]:
     if all(side % step == 0 for side in sides):
         return [f"image_size: {image_size!r} is too small; allowed: {2 * step} pixels a side or more"]
     nearest = f"the nearest good size is {near[0]},{near[1]}"
-    return [f"image_size: {image_size!r} cannot be halved {OWN_LEVELS} times without a rest; {nearest}"]
+    return [f"image_size: {image_size!r} cannot be halved {OWN_LEVELS} times without a remainder; {nearest}"]
 
 
 def own_spec(model: str, height: int, width: int) -> Any:

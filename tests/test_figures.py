@@ -155,7 +155,7 @@ def test_the_caption_counts_what_is_there_and_what_is_not():
     assert said == "digits (8 x 8): 18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds)."
     more = pd.concat([table(), table().query("bottleneck == 8").assign(bottleneck=5)])
     (_, said) = figures.caption(more, None, ["digits"])
-    assert "18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds), 6 beside." in said
+    assert "18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds); 6 more with other settings." in said
     (_, nothing) = figures.caption(table()[:0], None, ["mnist"])
     assert nothing == "MNIST: 0 of 60 runs there, 60 missing (5 curves x 12 bottlenecks x 1 seed)."
 
@@ -167,7 +167,7 @@ def test_the_caption_says_what_was_not_made_alike():
     rows.loc[rows["model"] == "inn", "precision"] = "bf16"
     rows.loc[(rows["recipe"] == "late") & (rows["seed"] == 1), "commit"] = "bbbbbbbbbb"
     said = figures.caption(rows, None, ["digits"])[1]
-    assert "Precision of training: INN bf16, classic fp32, classic, late decay fp32." in said
+    assert "Precision of training: INN bf16; classic fp32; classic, late decay fp32." in said
     assert "classic, late decay is of 2 commits: aaaaaaa, bbbbbbb." in said and "INN is of" not in said
     faces = table(dataset="celeba", image_size="156x128").query("recipe == 'paper'")
     faces.loc[faces["model"] == "classic", "image_size"] = "218x178"
@@ -271,6 +271,6 @@ def test_curves_with_pictures_of_their_own_are_named_and_not_drawn():
     both = pd.concat([table(), aside])
     assert figures.drawn(both[both["model"] != "pca"]) == ["INN", "classic", "classic, late decay"]
     assert any(
-        "Not drawn: INN VAE, INN, no zero-padding loss." in line for line in figures.caption(both, None, ["digits"])
+        "Not drawn: INN VAE; INN, no zero-padding loss." in line for line in figures.caption(both, None, ["digits"])
     )
     assert figures.drawn(aside) == ["INN VAE", "INN, no zero-padding loss"]

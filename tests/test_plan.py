@@ -21,7 +21,8 @@ def test_a_quick_run_is_two_epochs_of_256_images():
 
 
 def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
-    one = {"inn": {"step": 1.0, "image": 0.0, "memory": 1.0}, "classic": {"step": 0.0, "image": 0.0, "memory": 1.0}}
+    one = {"inn": {"step": 1.0, "image": 0.0, "memory": 1.0, "precision": "fp32"}}
+    one["classic"] = {**one["inn"], "step": 0.0}
     monkeypatch.setattr(plan, "timed", lambda sweep, kind, threads, copies: one[kind[0]])
     monkeypatch.setattr(plan, "start_up", lambda: 0.0)
     sweep = {"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12", "runs": "/nowhere", "device": "cpu"}
@@ -35,7 +36,8 @@ def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
 
 
 def test_on_cards_the_cores_and_the_places_both_limit_what_runs_at_once(monkeypatch, capsys):
-    one = {"step": 1.0, "image": 0.0, "memory": 100.0}
+    one = {"step": 1.0, "image": 0.0, "memory": 100.0, "precision": "bf16"}
+    monkeypatch.setattr(plan.os, "getloadavg", lambda: (4.0, 0, 0))
     asked = []
     monkeypatch.setattr(plan, "timed", lambda sweep, kind, threads, copies: asked.append(copies) or one)
     monkeypatch.setattr(plan, "start_up", lambda: 0.0)
@@ -47,6 +49,7 @@ def test_on_cards_the_cores_and_the_places_both_limit_what_runs_at_once(monkeypa
         assert plan.main(["--cores", str(cores), *(f"{k}={v}" for k, v in given.items()), f"slots={slots}"]) == 0
         assert asked.pop() == at_once
         assert f"{at_once} at once" in (said := capsys.readouterr().out) and f"{memory} MB at most on a card" in said
+        assert "12 run(s) of 78 min in bf16" in said and "a load of 4.0" in said
 
 
 def test_copies_are_timed_on_all_cards_in_turn(monkeypatch):
@@ -59,7 +62,7 @@ def test_copies_are_timed_on_all_cards_in_turn(monkeypatch):
             seen.append(env["CUDA_VISIBLE_DEVICES"])
 
         def communicate(self):
-            return '{"step": 1, "image": 1, "memory": 1}', ""
+            return '{"step": 1, "image": 1, "memory": 1, "precision": "fp32"}', ""
 
     monkeypatch.setattr(plan.slots, "visible", lambda: ["3", "5"])
     monkeypatch.setattr(plan.subprocess, "Popen", Process)

@@ -122,7 +122,9 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     jobs = settings.vae_jobs(sweep) if goal == "vae" else sweep.jobs
-    print(f"{len(jobs)} runs on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True)
+    print(
+        f"{len(jobs)} run{'s' if len(jobs) > 1 else ''} on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True
+    )
     set_aside_broken_rows(sweep)
     if sweep.dataset != "images":  # there Snakemake sees by itself what has changed
         images.forget_others(sweep.run_folder / "data.json", sweep.images)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import slots
 
@@ -41,7 +42,8 @@ def probe(arguments: list[str]) -> None:
     count = 512 if settings.dim_of(spec) < settings.LARGE else recipe.batch_size
     images = data.Images(torch.randint(0, top + 1, (count, *spec.shape), dtype=torch.uint8), top).to(where)
     network = models.build(model, dataset, int(bottleneck), 0, image_size).to(where).train()
-    train.set_training(network, train.pick_precision(precision, images), recompute == "True")
+    precision = train.pick_precision(precision, images)
+    train.set_training(network, precision, recompute == "True")
     adam = train.make_optimizer(network, recipe)
     batches = data.shuffled(len(images), recipe.batch_size, 0, 1)
     steps = []
@@ -64,10 +66,10 @@ def probe(arguments: list[str]) -> None:
         for nbytes in (int(count) * settings.dim_of(spec) for count in counts):
             if nbytes <= free // 2:  # as `Images.to` has it
                 free, memory = free - nbytes, memory + nbytes / 2**20
-    print(json.dumps({"step": usual, "image": evaluation, "memory": memory}))
+    print(json.dumps({"step": usual, "image": evaluation, "memory": memory, "precision": precision}))
 
 
-def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, float]:
+def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, Any]:
     """What `probe` prints for a kind of run: the mean of as many copies as would run at once, on all cards in turn."""
     model, recipe = kind
     line = [
@@ -94,7 +96,8 @@ def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: in
         if process.returncode:
             raise SystemExit(f"{model} {recipe} could not be timed:\n{error[-2000:]}")
         found.append(json.loads(out.splitlines()[-1]))
-    return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
+    means = {name: sum(one[name] for one in found) / len(found) for name in ("step", "image", "memory")}
+    return {**means, "precision": found[0]["precision"]}
 
 
 def start_up() -> float:
@@ -108,7 +111,7 @@ def start_up() -> float:
         return time.perf_counter() - started - results.read_row(Path(folder) / "result.json")["seconds"]
 
 
-def seconds_of(sweep: settings.Sweep, kind: tuple[str, str], one: dict[str, float], start: float) -> float:
+def seconds_of(sweep: settings.Sweep, kind: tuple[str, str], one: dict[str, Any], start: float) -> float:
     """The estimate for a whole run of a kind."""
     counts = images_of(sweep)
     recipe = settings.find_recipe(sweep.dataset, *kind)
@@ -164,10 +167,10 @@ def main(arguments: list[str]) -> int:
         return 2
     missing = outputs_to_make(given)
     todo = [job for job in sweep.jobs if str(sweep.result(job)) in missing]
-    print(f"{len(sweep.jobs)} runs on {sweep.dataset}, {len(sweep.jobs) - len(todo)} of them there already")
+    print(f"{len(sweep.jobs)} run(s) on {sweep.dataset}, {len(sweep.jobs) - len(todo)} of them there already")
     if not todo:
         return 0
-    threads = sweep.threads_each(cores)
+    threads, load = sweep.threads_each(cores), os.getloadavg()[0]
     cards = cards_of(sweep)
     at_once = max(1, min(cores // threads, len(cards) * sweep.slots or cores, len(todo)))
     start = start_up()
@@ -178,10 +181,18 @@ def main(arguments: list[str]) -> int:
         seconds = seconds_of(sweep, kind, one, start)
         total, longest, peak = total + count * seconds, max(longest, seconds), max(peak, one["memory"])
         name = settings.curve_title(*kind)
-        print(f"{name:24} {count:3} runs of {readable(seconds)}, {one['memory']:,.0f} MB each", flush=True)
+        print(
+            f"{name:24} {count:3} run(s) of {readable(seconds)} in {one['precision']}, {one['memory']:,.0f} MB each",
+            flush=True,
+        )
     each = -(-at_once // len(cards)) if cards else at_once
     memory = f"{each * peak:,.0f} MB at most" + (" on a card" if cards else "")
     print(f"{at_once} at once with {threads} thread(s) each: about {readable(max(longest, total / at_once))}, {memory}")
+    if load > 0.5:
+        print(
+            f"Other work is going on here (a load of {load:.1f}): this is how long it takes beside that. Runs with "
+            "several threads suffer most, since these wait for each other: THREADS=1 may be faster now."
+        )
     return 0
 
 
