@@ -336,6 +336,6 @@ def _download(dataset: settings.Dataset, root: Path) -> None:
         gone = "" if root.exists() else ", a folder that does not exist"
         raise DataError(
             f"{dataset.title} is not under {root}{gone}. Put torchvision's files there ({root / layout} ...) or "
-            f"prepared arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: parameter "
-            f"data_root, $INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
+            f"prepared arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: "
+            f"parameter data_root, $INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
         ) from error

@@ -171,7 +171,7 @@ def test_the_caption_says_what_was_not_made_alike():
     assert "classic, late decay is of 2 commits: aaaaaaa, bbbbbbb." in said and "INN is of" not in said
     faces = table(dataset="celeba", image_size="156x128").query("recipe == 'paper'")
     faces.loc[faces["model"] == "classic", "image_size"] = "218x178"
-    assert "Sizes of the images: INN 156x128, classic 218x178." in figures.caption(faces, None, ["celeba"])[1]
+    assert "Sizes of the images: INN 156x128; classic 218x178." in figures.caption(faces, None, ["celeba"])[1]
 
 
 def test_quick_rows_are_marked_and_never_drawn_with_full_ones():
