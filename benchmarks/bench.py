@@ -192,16 +192,16 @@ def data_path(device: torch.device) -> dict:
 def side_by_side(cases: list[str], device: torch.device, options: argparse.Namespace, rounds: int = 3) -> list[dict]:
     """How many runs at once train the most images a second: 1, 2, 4, 8 on a GPU, on a CPU as many as share the
     threads. The numbers of a case are measured in turn, `rounds` times."""
-    threads = options.threads
-    counts = [n for n in (1, 2, 4, 8) if device.type == "cuda" or threads % n == 0]
+    numbers = [n for n in (1, 2, 4, 8) if device.type == "cuda" or options.threads % n == 0]
+    each = {n: max(1, options.threads // n) for n in numbers}
     rows = []
     for case in cases:
-        rates: dict[int, list[float]] = {n: [] for n in counts}
+        rates: dict[int, list[float]] = {n: [] for n in numbers}
         for _ in range(rounds):
-            for n in counts:
-                rates[n].append(sum(rates_of(n, max(1, threads // n), case, options)))
+            for n in numbers:
+                rates[n].append(sum(rates_of(n, each[n], case, options)))
         for n, found in rates.items():
-            place = {"case": case, "precision": options.precision, "runs": n, "threads": max(1, threads // n)}
+            place = {"case": case, "precision": options.precision, "runs": n, "threads": each[n]}
             ratio = spread([a / b for a, b in zip(found, rates[1], strict=True)])
             rows.append({**place, "images_a_second": spread(found), "ratio": ratio})
     return rows
@@ -293,12 +293,14 @@ def report_on(options: argparse.Namespace, device: torch.device) -> None:
     """Measure everything that is asked for; print it, and write it as JSON, part by part."""
     skip = options.skip.split(",")
     report = {"machine": machine(options, device), "cases": []}
-    if (load := report["machine"]["load"]) > 0.5:
+    if (load := report["machine"]["load"]) > plan.BUSY:
         print(f"other work is going on here: a load of {load:.1f}; times will look worse than they are")
     report["ceiling_gflops"] = {p: ceiling(p, device) / 1e9 for p in ("fp32", "bf16")}
     print(json.dumps({**report["machine"], **report["ceiling_gflops"]}))
     ceilings = {precision: rate * 1e9 for precision, rate in report["ceiling_gflops"].items()}
     cases = options.only.split(",")
+    name = "".join(c if c.isalnum() else "-" for c in report["machine"]["device"].lower())
+    path = Path(options.out) / f"{name}-{report['machine']['date']}-{options.threads}threads-{options.precision}.json"
     for case in cases:
         row = measure(case, device, options.seconds, ceilings, options.precision)
         gc.collect()
@@ -306,37 +308,26 @@ def report_on(options: argparse.Namespace, device: torch.device) -> None:
             names = VARIANTS if case == "celeba-inn" else VARIANTS[:2]
             row["memory_mb"] = {variant: memory_of(variant, case, options) for variant in names}
         report["cases"].append(row)
-        write(report, options)
+        write(report, path)
         print(line_of(row), flush=True)
-    parts = {
-        "data": lambda: data_path(device),
-        "side": lambda: side_by_side([case for case in cases if case.startswith("mnist")], device, options),
-        "startup": start_up,
-        "figures": lambda: whole_figures(options),
+    parts = {  # as `skip` calls it: as the report does, and what measures it
+        "data": ("data", lambda: data_path(device)),
+        "side": ("side_by_side", lambda: side_by_side([c for c in cases if c.startswith("mnist")], device, options)),
+        "startup": ("start_up", start_up),
+        "figures": ("figures", lambda: whole_figures(options)),
     }
-    for name, part in parts.items():
+    for name, (reported, part) in parts.items():
         if name not in skip:
-            report[PARTS[name]] = part()
-            write(report, options)
-    print(facts(report), side_table(report.get("side_by_side", [])), write(report, options), sep="\n")
+            report[reported] = part()
+            write(report, path)
+    print(facts(report), side_table(report.get("side_by_side", [])), path, sep="\n")
 
 
-PARTS = {
-    "data": "data",
-    "side": "side_by_side",
-    "startup": "start_up",
-    "figures": "figures",
-}  # as asked for, as reported
-
-
-def write(report: dict, options: argparse.Namespace) -> Path:
-    """The report so far as JSON; its path."""
-    name = "".join(c if c.isalnum() else "-" for c in report["machine"]["device"].lower())
-    path = Path(options.out) / f"{name}-{report['machine']['date']}-{options.threads}threads-{options.precision}.json"
+def write(report: dict, path: Path) -> None:
+    """A report, or what there is of it so far, as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with results.replacing(path) as part:
         part.write_text(json.dumps(report, indent=1) + "\n")
-    return path
 
 
 def table(report: dict) -> str:

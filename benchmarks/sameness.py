@@ -10,9 +10,9 @@ spread over seeds, and how far the two are apart at the same seed.
 """
 
 import argparse
-import json
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -45,6 +45,13 @@ def learning_rates(recipe: settings.Recipe, steps: int, schedule: str) -> list[f
     return [recipe.learning_rate(epoch) for epoch in epochs]
 
 
+def paced(chosen: list[tuple[torch.Tensor, float]], optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+    """The index batches, the optimiser's learning rate set to that of each."""
+    for index, rate in chosen:
+        optimizer.param_groups[0]["lr"] = rate
+        yield index
+
+
 def train_both(
     model: str, bottleneck: int, seed: int, steps: int, root: str, precision: str, schedule: str
 ) -> dict[str, float]:
@@ -54,14 +61,12 @@ def train_both(
     chosen = list(zip(batches(images, recipe, seed, steps), learning_rates(recipe, steps, schedule), strict=True))
     plain = baseline.build(model, "mnist", bottleneck, seed).train()
     adam = baseline.optimizer(plain, recipe)
-    for index, rate in chosen:
-        adam.param_groups[0]["lr"] = rate
+    for index in paced(chosen, adam):
         baseline.step(plain, images.batch(index), adam)
     ours = models.build(model, "mnist", bottleneck, seed=seed).train()
     train.set_training(ours, precision)
     fused = train.make_optimizer(ours, recipe)
-    for index, rate in chosen:
-        fused.param_groups[0]["lr"] = rate
+    for index in paced(chosen, fused):
         train.step(ours, images.batch(index), recipe, fused)
     return {"baseline": train.evaluate(plain, test), "ours": train.evaluate(ours, test)}
 
@@ -129,8 +134,7 @@ def main(arguments: list[str]) -> None:
             print(table({**report, "rows": [one]}).splitlines()[-1], flush=True)
     name = f"sameness-{options.precision}-{options.schedule}-{options.models.replace(',', '-')}"
     path = Path(options.out) / f"{name}-{report['machine']['date']}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    bench.write(report, path)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ SPLITS = ("train", "test")
 DIGITS_TRAIN = 1437  # 80 % of 1,797
 
 
+def moves(nbytes: int, free: int) -> bool:
+    """Whether images of so many bytes are moved to a GPU that has so many free: they may fill half of them."""
+    return nbytes <= free // 2
+
+
 class Images:
     """Images of one split, kept as stored and scaled when asked for.
 
@@ -53,7 +58,7 @@ class Images:
     def to(self, device: torch.device | str) -> "Images":
         """The same images for another device: moved there if they fill less than half of it, else batch by batch."""
         device = torch.device(device)
-        if device.type == "cuda" and self.pixels.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        if device.type == "cuda" and not moves(self.pixels.nbytes, torch.cuda.mem_get_info(device)[0]):
             return Images(self.pixels, self.max_value, device)
         return Images(self.pixels.to(device), self.max_value)
 

@@ -190,14 +190,15 @@ def over_seeds(rows: pd.DataFrame, bottlenecks: Iterable[int]) -> pd.DataFrame:
 def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFrame | None) -> None:
     """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates."""
     sizes = all_bottlenecks(dataset, rows)
-    largest = settings.DATASETS[dataset].bottlenecks[-1]
+    known = settings.DATASETS[dataset].bottlenecks
+    largest = known[-1]
     handles: dict[str, list[Line2D]] = {}
     for curve in drawn(rows[rows["model"] != "pca"]):
         points, colour = over_seeds(rows[rows["curve"] == curve], sizes), colour_of(curve)
         axes.fill_between(sizes, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(sizes, points["min"], points["max"], color=colour, linewidth=0.8)
         handles[curve] = axes.plot(sizes, points["mean"], "o-", color=colour, markerfacecolor=face_of(curve, dataset))
-        if points["mean"].count() >= len(settings.DATASETS[dataset].bottlenecks) / 2:
+        if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
         points = over_seeds(printed[printed["model"] == model], sizes)["mean"].dropna()

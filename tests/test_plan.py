@@ -30,9 +30,8 @@ def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
     results = {str(settings.check_sweep(sweep).result(job)) for job in jobs}
     monkeypatch.setattr(plan, "outputs_to_make", lambda given: results)
     assert plan.main(["--cores", "2", *(f"{name}={value}" for name, value in sweep.items())]) == 0
-    assert (
-        "2 at once with 1 thread(s) each: about 78 min, 2 MB at most\n" in capsys.readouterr().out
-    )  # 4,680 steps of 1 s
+    said = "2 at once with 1 thread(s) each: about 78 min, 2 MB at most\n"  # 4,680 steps of a second
+    assert said in capsys.readouterr().out
 
 
 def test_on_cards_the_cores_and_the_places_both_limit_what_runs_at_once(monkeypatch, capsys):

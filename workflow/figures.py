@@ -59,7 +59,7 @@ def snakemake(given: dict[str, str], cores: str, goal: str = "figures") -> list[
     given = given | {name: str(getattr(sweep, name)) for name in ("data_root", "runs", "figures")}
     profile = settings.PROJECT / "workflow" / "profiles" / "local"
     command = [sys.executable, "-m", "snakemake", "--profile", str(profile), "--cores", cores]
-    if gpus := slots.visible():
+    if gpus := slots.cards(sweep.device):
         command += ["--resources", f"gpu={len(gpus) * sweep.slots}"]
     return [*command, goal, "--config", *(f"{name}={value}" for name, value in given.items())]
 

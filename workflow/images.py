@@ -23,20 +23,20 @@ def forget_others(path: Path, given: list) -> None:
         path.unlink()
 
 
-def main(given: str) -> None:
+def main(given: list) -> None:
     """Prepare and say so."""
     from innae_utils import data  # only here: the workflow is read often, and does without torch
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            counts = data.prepare(*json.loads(given))
+            counts = data.prepare(*given)
         except data.DataError as error:
             sys.exit(str(error))
-    json.dump({**counts, "given": json.loads(given)}, sys.stdout)
+    json.dump({**counts, "given": given}, sys.stdout)
     for said in dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning):
         print(said, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(json.loads(sys.argv[1]))

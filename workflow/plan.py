@@ -22,6 +22,7 @@ from figures import snakemake, valid_cores
 from innae_utils import results, settings
 
 TIMED_SECONDS = 6.0  # of steps, for each kind
+BUSY = 0.5  # from this load on, other work is in the times
 
 
 def probe(arguments: list[str]) -> None:
@@ -64,7 +65,7 @@ def probe(arguments: list[str]) -> None:
     if where.type == "cuda":
         free = torch.cuda.mem_get_info(where)[0]
         for nbytes in (int(count) * settings.dim_of(spec) for count in counts):
-            if nbytes <= free // 2:  # as `Images.to` has it
+            if data.moves(nbytes, free):
                 free, memory = free - nbytes, memory + nbytes / 2**20
     print(json.dumps({"step": usual, "image": evaluation, "memory": memory, "precision": precision}))
 
@@ -85,7 +86,7 @@ def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: in
     line += [sweep.device, sweep.precision, str(sweep.recompute), sweep.image_size]
     line += [str(images_of(sweep)[split]) for split in ("train", "test")]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    cards = [{"CUDA_VISIBLE_DEVICES": card} for card in cards_of(sweep)] or [{}]
+    cards = [{"CUDA_VISIBLE_DEVICES": card} for card in slots.cards(sweep.device)] or [{}]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [
         subprocess.Popen(line, env={**environment, **cards[copy % len(cards)]}, **pipes) for copy in range(copies)
@@ -171,7 +172,7 @@ def main(arguments: list[str]) -> int:
     if not todo:
         return 0
     threads, load = sweep.threads_each(cores), os.getloadavg()[0]
-    cards = cards_of(sweep)
+    cards = slots.cards(sweep.device)
     at_once = max(1, min(cores // threads, len(cards) * sweep.slots or cores, len(todo)))
     start = start_up()
     total, longest, peak = 0.0, 0.0, 0.0
@@ -188,17 +189,12 @@ def main(arguments: list[str]) -> int:
     each = -(-at_once // len(cards)) if cards else at_once
     memory = f"{each * peak:,.0f} MB at most" + (" on a card" if cards else "")
     print(f"{at_once} at once with {threads} thread(s) each: about {readable(max(longest, total / at_once))}, {memory}")
-    if load > 0.5:
+    if load > BUSY:
         print(
             f"Other work is going on here (a load of {load:.1f}): this is how long it takes beside that. Runs with "
             "several threads suffer most, since these wait for each other: THREADS=1 may be faster now."
         )
     return 0
-
-
-def cards_of(sweep: settings.Sweep) -> list[str]:
-    """The GPUs that the sweep's runs are given to; none if it runs on the CPU."""
-    return slots.visible() if sweep.device in ("auto", "cuda") else []
 
 
 def outputs_to_make(given: dict[str, str]) -> set[str]:

@@ -58,6 +58,11 @@ def visible() -> list[str]:
     return [str(number) for number, _ in enumerate(cards)]
 
 
+def cards(device: str) -> list[str]:
+    """The GPUs that the runs of a sweep on a device (auto, cpu, cuda, mps) are given to; none if they use the CPU."""
+    return visible() if device in ("auto", "cuda") else []
+
+
 def main(arguments: list[str]) -> int:
     """Become the command in a place on a card; 2 if the arguments are wrong."""
     gpus, slots, separator, *command = arguments
