@@ -55,7 +55,7 @@ def _ratio(measured: Measured, dataset: str) -> dict[int, float]:
 def saturations(ours: Measured, paper: Measured, dataset: str = "mnist") -> Figure:
     """Claims 2, 4, 5 and 6: test L1 of all models on a log axis, a ring where each classic curve saturates.
 
-    The shaded band is "about" where the paper says that it is.
+    No ring where too little has been run to say so. The shaded band is "about" where the paper says that it is.
 
     Raises:
         FigureError: neither of the two has a curve of this data set.
@@ -84,7 +84,7 @@ def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
     for model, (label, colour) in zip(models, colours.items(), strict=True):
         curve = measured.curve(dataset, model)
         axes.plot(list(curve), list(curve.values()), "o-", markersize=3, linewidth=1.2, color=colour, label=label)
-        if claims.is_classic(model) and claims.panel(dataset).largest in curve:
+        if claims.is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN:
             found = saturation(curve)
             axes.plot(found, curve[found], "o", markersize=10, fillstyle="none", color=colour)
     if said := claims.panel(dataset).saturates:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from innae_utils.settings import (
+    COMMON,
     DATASETS,
     MODEL_TITLES,
     PROJECT,
@@ -311,14 +313,20 @@ def publish(rows, path: str | os.PathLike):
 def _check_publishable(rows) -> None:
     for row in rows.to_dict("records"):
         name = " ".join(str(row[column]) for column in PLACE)
+        check_row({column: row[column] for column in ROW if column in row}, name)
         if row["preset"] != "full":
             raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
-        if row["commit"] == "unknown" or row["commit"].endswith("-dirty"):
+        if not re.fullmatch(r"[0-9a-f]{40}", row["commit"]):  # unknown, or ending in -dirty
             raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
         if split_name(row["recipe"])[1]:
             raise ResultError(f"{name} has weights of its own in the loss; publish rows of a recipe as it is alone")
         if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
             raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
+        images = DATASETS[row["dataset"]].images
+        if images and row["dataset"] not in COMMON and row["train_images"] != images[0]:  # of faces a part may be there
+            raise ResultError(
+                f"{name} saw {row['train_images']} training images, not the {images[0]} there are; train it on all"
+            )
 
 
 def learning_curves(rows, root: str | os.PathLike):
@@ -589,10 +597,15 @@ def peak_memory_mb(device: str) -> float:
 
 
 def commit() -> str:
-    """The commit of the project's checkout, with `-dirty` if tracked files differ from it; `unknown` outside git."""
+    """The commit of the project's checkout, with `-dirty` if it does not hold the code; `unknown` outside git.
+
+    A notebook that git does not know is somebody's own and decides nothing; a module or a tuned recipe does.
+    """
     try:
         head = _git("rev-parse", "HEAD")
-        return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
+        new = _git("status", "--porcelain", "--untracked-files=all", "--", *(set(CODE) - {"notebooks"}))
+        return head + ("-dirty" if changed or new else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

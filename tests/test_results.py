@@ -23,7 +23,7 @@ NO_WEIGHTS = {f"weight_{name}": -1 for name in settings.WEIGHTS}  # of a run's o
 def row(**changes):
     measured = {
         "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "precision": "fp32",
-        "commit": "abc",
+        "commit": 40 * "a",
     }  # fmt: skip
     pixels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
     images = {"train": data.Images(pixels), "test": data.Images(pixels[:2])}
@@ -143,7 +143,7 @@ def test_a_notebooks_modules_are_those_it_imports_and_no_more():
 
 
 def published(**changes):
-    return pd.DataFrame([row(commit="abc", **changes)])
+    return pd.DataFrame([row(**{"train_images": 1437, **changes})])
 
 
 def test_published_rows_come_back_and_a_newer_one_replaces_its_elder(tmp_path):
@@ -162,6 +162,9 @@ def test_published_rows_come_back_and_a_newer_one_replaces_its_elder(tmp_path):
         ({"epochs": 29}, "ran for 29 epochs"),
         ({"commit": "abc-dirty"}, "no commit holds"),
         ({"commit": "unknown"}, "no commit holds"),
+        ({"commit": ""}, "no commit holds"),
+        ({"test_l1": float("nan")}, "is not a row: test_l1 is nan"),
+        ({"train_images": 256}, "saw 256 training images, not the 1437"),
         ({"model": "inn_vae", "recipe": "paper-mmd0.1"}, "weights of its own"),
     ],
 )
@@ -306,6 +309,25 @@ def test_commit_is_the_checkouts():
     assert results.commit().removesuffix("-dirty") == head.stdout.strip()
 
 
+def test_a_module_or_a_tuned_recipe_that_git_does_not_know_makes_the_commit_dirty(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "PROJECT", tmp_path)
+    for folder in ("innae_utils", "notebooks", "workflow", "results"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "kept.txt").write_text("")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    for harmless in ("notebooks/mine.ipynb", "results/mnist.csv", "notes.txt"):
+        (tmp_path / harmless).write_text("")
+    assert not results.commit().endswith("-dirty")
+    for decides in ("innae_utils/new.py", "results/tuned.json", "workflow/new.py"):
+        (tmp_path / decides).write_text("")
+        assert results.commit().endswith("-dirty")
+        (tmp_path / decides).unlink()
+    (tmp_path / "notebooks" / "kept.txt").write_text("changed")
+    assert results.commit().endswith("-dirty")
+
+
 # ---- digests ---------------------------------------------------------------------------------------------------
 
 SOURCE = '"""A module."""\n\n\ndef f(x):\n    """Twice."""\n    return 2 * x  # why\n'
@@ -369,7 +391,7 @@ def test_learning_curves_of_the_rows_are_read_from_their_folders_and_published(t
         {"epoch": e, "lr": 1e-3, "loss": 1 / e, "reconstruction": 0.123456789 / e, "seconds": 1.0} for e in (1, 2)
     ]
     results.write_history(folder, history)
-    table = pd.DataFrame([row(image_size="8x8"), row(image_size="8x8", seed=1)])
+    table = pd.concat([published(), published(seed=1)])
     found = results.learning_curves(table, tmp_path)
     assert found.columns.tolist() == [*results.PLACE, "epoch", "lr", "loss", "reconstruction"]
     assert found["reconstruction"].tolist() == [0.123456789, 0.123456789 / 2], "the second run has left none"
@@ -385,7 +407,7 @@ def test_learning_curves_of_the_rows_are_read_from_their_folders_and_published(t
 
 def test_a_tuned_row_needs_its_published_settings(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "TUNED_FILE", tmp_path / "tuned.json")
-    tuned = pd.DataFrame([row(model="classic", recipe="tuned", epochs=60)])
+    tuned = published(model="classic", recipe="tuned", epochs=60)
     assert len(results.uncut(tuned)) == 1
     with pytest.raises(settings.ParameterError, match=r"results/tuned\.json"):
         results.publish(tuned, tmp_path / "rows.csv")
