@@ -171,7 +171,8 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
             axes.set_xlabel("bottleneck $k$")
             set_bottlenecks(axes, all_bottlenecks(dataset, mine), log)
         if log and left.get_legend():
-            left.get_legend().set_loc("lower left")  # losses fall, so the corner is free
+            left.get_legend().set_loc("upper right")  # losses fall, but on this axis PCA's reach far up: make room
+            left.set_ylim(0, left.get_ylim()[1] * (1 + 0.075 * len(left.get_legend().get_texts())))
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     return figure
@@ -204,7 +205,7 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         points = over_seeds(printed[printed["model"] == model], sizes)["mean"].dropna()
         dashes, marker = PAPER_LINES[model]
         style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
-        line = axes.plot(points.index, points, markerfacecolor="white", zorder=2.5, **style)
+        line = axes.plot(points.index, points, markerfacecolor="white", zorder=1.8, **style)  # ours lie on top
         handles.setdefault(settings.MODEL_TITLES[model], []).extend(line)
         draw_ring(axes, points, largest, PAPER)
     pca = rows[rows["model"] == "pca"]

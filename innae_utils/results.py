@@ -474,13 +474,21 @@ def table(rows, printed):
     mine = mine.assign(noted=pd.Series(map(_noted, mine.to_dict("records")), index=mine.index, dtype=object))
     mine = mine.groupby(key).agg(
         seeds=("test_l1", "size"), ours=("test_l1", "mean"), smallest=("test_l1", "min"), largest=("test_l1", "max"),
-        noted=("noted", lambda said: "; ".join(filter(None, dict.fromkeys(said)))),
+        noted=("noted", _noted_of_all),
     ).reset_index()  # fmt: skip
     theirs = printed.rename(columns={"test_l1": "paper"}).assign(recipe="paper", image_size="")
     both = mine.merge(theirs[[*key, "paper", "read_error"]], on=key, how="outer")
     both["noted"] = both["noted"].fillna("")
     both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
     return both.sort_values(key, key=_rank, ignore_index=True)
+
+
+def _noted_of_all(said) -> str:
+    """The notes on the runs of one point; of how many, if it is not all of them."""
+    counts = said[said != ""].value_counts(sort=False)
+    return "; ".join(
+        note if count == len(said) else f"{note} ({count} of {len(said)})" for note, count in counts.items()
+    )
 
 
 def _noted(row) -> str:
@@ -496,8 +504,8 @@ def _noted(row) -> str:
 
 
 def _rank(column):
-    """Data sets and models in the order of the settings (a data set that has none there last), the rest as it is."""
-    order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES)}.get(column.name)
+    """Data sets and models in the order of the settings (one that is not there last), the paper's recipe first."""
+    order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES), "recipe": ["paper"]}.get(column.name)
     return column if order is None else column.map(lambda name: order.index(name) if name in order else len(order))
 
 

@@ -13,7 +13,7 @@ from conftest import NOTEBOOKS, papermill
 
 from innae_utils import results, settings
 
-ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
 NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
 
 
@@ -53,8 +53,26 @@ def test_no_heavy_import_in_10_train():
     assert not names & {"pandas", "seaborn", "matplotlib"}
 
 
-def test_00_start_here(tmp_path):
-    papermill("00_start_here.ipynb", tmp_path / "out.ipynb", {"preset": "quick"})
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("00_start_here", {"preset": "quick"}),
+        ("01_invertible_layers", {"seed": 1}),
+        ("02_zero_padding", {"preset": "quick"}),
+        ("solutions/00_start_here", {"preset": "quick"}),
+        ("solutions/01_invertible_layers", {"seed": 1}),
+        ("solutions/02_zero_padding", {"preset": "quick"}),
+    ],
+)
+def test_what_is_read_runs_from_top_to_bottom(name, parameters, tmp_path):
+    papermill(f"{name}.ipynb", tmp_path / "out.ipynb", parameters)
+    bad = papermill(f"{name}.ipynb", tmp_path / "bad.ipynb", {"sede": 1}, check=False)
+    assert bad.returncode and "sede" in bad.stderr
+
+
+def test_every_notebook_of_exercises_has_its_answers():
+    for path in NOTEBOOKS.glob("0*.ipynb"):
+        assert "**Exercises.**" in path.read_text() and (NOTEBOOKS / "solutions" / path.name).exists()
 
 
 @pytest.fixture(scope="module")

@@ -184,6 +184,23 @@ PRINTED = pd.DataFrame(
 )
 
 
+def test_the_tables_curves_come_in_the_settings_order_and_the_papers_recipe_first():
+    ours = [of_mnist(model="classic", recipe=recipe) for recipe in ("late", "paper")] + [of_mnist(model="inn")]
+    both = results.table(pd.concat(ours), PRINTED[:0])
+    assert list(zip(both["model"], both["recipe"], strict=True)) == [
+        ("inn", "paper"), ("classic", "paper"), ("classic", "late"),
+    ]  # fmt: skip
+
+
+def test_a_point_says_of_how_many_runs_its_notes_are():
+    def noted(*precisions):
+        ours = [of_mnist(seed=seed, precision=precision) for seed, precision in enumerate(precisions)]
+        return results.table(pd.concat(ours), PRINTED[:0])["noted"].item()
+
+    assert noted("fp32", "fp32") == "" and noted("bf16", "bf16") == "bf16"
+    assert noted("fp32", "bf16", "fp32") == "bf16 (1 of 3)"
+
+
 def test_the_table_holds_every_point_of_ours_and_of_the_papers():
     ours = [of_mnist(seed=0, test_l1=0.06), of_mnist(seed=1, test_l1=0.08), of_mnist(model="classic", recipe="late")]
     ours += [of_mnist(model="pca", recipe="exact")]
@@ -216,7 +233,7 @@ def test_faces_of_another_size_than_the_papers_are_not_set_beside_its_points():
 def test_the_table_says_what_is_unusual_about_a_row():
     rows = pd.concat([of_mnist(seed=0, precision="bf16"), of_mnist(seed=1, precision="bf16", test_images=1000)])
     said = results.to_markdown(results.table(rows, PRINTED)).splitlines()[2]
-    assert "0.1100 (0.1100 to 0.1100); bf16; 1,000 test images, bf16 | 0.0500" in said
+    assert "0.1100 (0.1100 to 0.1100); bf16 (1 of 2); 1,000 test images, bf16 (1 of 2) | 0.0500" in said
 
 
 def test_a_table_without_any_row_of_ours_is_the_papers():
