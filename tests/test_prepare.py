@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,7 +37,7 @@ def source(pixels, broken=(), stop_at=None):
             raise OSError("not a picture")
         return pixels[i]
 
-    return prepare.Source([f"p{i}" for i in range(len(pixels))], read, "same")
+    return prepare.Source([f"p{i}" for i in range(len(pixels))], read, "same", "the place")
 
 
 def visible(folder):
@@ -88,21 +89,52 @@ def test_an_interrupted_preparation_of_other_pictures_is_not_gone_on_from(few, t
     assert np.array_equal(np.load(path), 255 - few)
 
 
-def test_a_broken_picture_is_fatal_if_strict_and_names_itself(few, tmp_path):
-    with pytest.raises(DataError, match="p3 cannot be read .not a picture.; mend or remove it"):
-        prepare.write(tmp_path / "x.npy", source(few, broken=(3,)), (3, 4, 6), strict=True)
+@pytest.mark.parametrize("note", ["[]", "null", '{"fingerprint": "same", "read": "2", "written": 2, "left_out": []}'])
+def test_a_note_of_progress_that_is_none_is_no_hindrance(few, tmp_path, note):
+    path = tmp_path / "train_images.npy"
+    path.with_suffix(".part.npy").write_bytes(bytes(10_000))
+    path.with_suffix(".progress.json").write_text(note)
+    prepare.write(path, source(few), (3, 4, 6))
+    assert np.array_equal(np.load(path), few)
+
+
+def test_a_part_that_lacks_the_end_of_what_is_noted_is_begun_anew(few, tmp_path):
+    path = tmp_path / "train_images.npy"
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, source(few, stop_at=7), (3, 4, 6))
+    os.truncate(path.with_suffix(".part.npy"), 6 * few[0].size + 10)  # all six but for the header's length
+    prepare.write(path, source(few), (3, 4, 6))
+    assert np.array_equal(np.load(path), few), "no black pixels in place of the missing ones"
+
+
+def test_broken_pictures_are_fatal_if_strict_and_all_named(few, tmp_path):
+    said = "the place: 2 that cannot be read: p3: not a picture; p8: not a picture; mend or remove these"
+    with pytest.raises(DataError, match=said):
+        prepare.write(tmp_path / "x.npy", source(few, broken=(3, 8)), (3, 4, 6), strict=True)
     assert not (tmp_path / "x.npy").exists()
 
 
+def test_strict_finds_also_what_an_interrupted_call_left_out(few, tmp_path):
+    path = tmp_path / "x.npy"
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, source(few, stop_at=7, broken=(1,)), (3, 4, 6))
+    with pytest.raises(DataError, match="1 that cannot be read: p1"):
+        prepare.write(path, source(few, broken=(1,)), (3, 4, 6), strict=True)
+    assert not path.exists()
+    prepare.write(path, source(few), (3, 4, 6), strict=True)
+    assert np.array_equal(np.load(path), few), "and takes it when it is readable now"
+
+
 def test_nothing_but_broken_pictures_is_an_error_and_leaves_nothing(few, tmp_path):
-    with pytest.raises(DataError, match="none of the 12 pictures"):
+    said = r"the place: none of the 12 pictures chosen for .*x.npy can be read \(12 .*p0: not a picture.*; mend them"
+    with pytest.raises(DataError, match=said):
         prepare.write(tmp_path / "x.npy", source(few, broken=range(12)), (3, 4, 6))
     assert not visible(tmp_path)
 
 
 def test_a_disk_too_small_is_told_before_anything_is_decoded(few, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(DataError, match=r"would take 0.0 GB more, and the disk has 0.0 GB left; make room"):
+    with pytest.raises(DataError, match=r"would take 864 bytes more, and the disk has 100 bytes left; make room"):
         prepare.write(tmp_path / "x.npy", source(few, stop_at=0), (3, 4, 6))
 
 
@@ -116,7 +148,7 @@ def test_a_file_that_cannot_grow_is_an_error_and_no_shorter_array(few, tmp_path)
         "prepare.write(Path(sys.argv[1]), prepare.Source(['p'] * 12, lambda i: images[i], 'x'), (3, 100, 100))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.npy"], capture_output=True, text=True)
-    assert done.returncode == 1 and "DataError" in done.stderr and "x.npy cannot be written" in done.stderr
+    assert done.returncode == 1 and "Unwritable" in done.stderr and "x.npy cannot be written" in done.stderr
     assert not (tmp_path / "x.npy").exists()
 
 
@@ -164,6 +196,97 @@ def test_a_truncated_array_is_refused(few, tmp_path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match="not a readable .npy file"):
         prepare.read(path, (3, 4, 6))
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def failing(error, names):
+    """`Path.read_bytes` that raises an error for pictures of these names."""
+    really = Path.read_bytes
+
+    def read_bytes(path):
+        if path.name in names:
+            raise error
+        return really(path)
+
+    return read_bytes
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOENT])
+def test_a_disk_that_fails_while_reading_is_no_picture_left_out(tmp_path, monkeypatch, number):
+    pixels = pictures(tmp_path / "in", 10, 8, 8)
+    path = tmp_path / "out" / "train_images.npy"
+    found = prepare.files(tmp_path / "in", prepare.fitted(8, 8))
+    with monkeypatch.context() as patched:
+        names = {f"face_{i:03d}.png" for i in range(4, 10)}
+        patched.setattr(Path, "read_bytes", failing(OSError(number, "the disk fails"), names))
+        with pytest.raises(DataError, match=r"in/face_004.png was there .*the disk fails.*is kept"):
+            prepare.write(path, found, (3, 8, 8))
+    assert not path.exists()
+    asked = []
+    again = prepare.Source(found.names, lambda i: asked.append(i) or found.read(i), found.fingerprint)
+    prepare.write(path, again, (3, 8, 8))
+    assert asked == list(range(4, 10)), "it goes on where the disk failed"
+    assert np.array_equal(np.load(path), pixels) and prepare.beside(path)["left_out"] == []
+
+
+def test_files_that_may_not_be_read_or_lead_nowhere_are_left_out_and_named(tmp_path, monkeypatch):
+    pictures(tmp_path / "in", 3, 8, 8)
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "in" / "linked.png").symlink_to("face_002.png")
+    monkeypatch.setattr(Path, "read_bytes", failing(PermissionError(errno.EACCES, "no"), {"face_001.png"}))
+    found = prepare.files(tmp_path / "in", prepare.fitted(8, 8))
+    prepare.write(tmp_path / "x.npy", found, (3, 8, 8))
+    said = ["face_001.png: no permission to read it", "link.png: a link to nothing"]
+    assert prepare.beside(tmp_path / "x.npy")["left_out"] == said and len(np.load(tmp_path / "x.npy")) == 3
+    (tmp_path / "gone.png").write_bytes(b"is there")
+    assert prepare.files(tmp_path / "in", None).fingerprint != found.fingerprint
+
+
+def test_kinds_that_pil_does_not_open_are_left_out_and_named(tmp_path):
+    pictures(tmp_path / "in", 2, 8, 8)
+    for name in ("a.HEIC", "b.jpg"):
+        (tmp_path / "in" / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (tmp_path / "in" / "c.heif").write_bytes(b"nothing")
+    prepare.write(tmp_path / "x.npy", prepare.files(tmp_path / "in", prepare.fitted(8, 8)), (3, 8, 8))
+    kind = "kind not supported; convert it to JPEG or PNG"
+    said = [f"a.HEIC: {kind}", f"b.jpg: {kind}", "c.heif: not a picture"]
+    assert prepare.beside(tmp_path / "x.npy")["left_out"] == said
+
+
+def test_a_folder_that_cannot_be_looked_through_is_named(tmp_path, monkeypatch):
+    pictures(tmp_path / "in", 2, 8, 8)
+
+    def fails(path):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(Path, "is_file", fails)
+    with pytest.raises(DataError, match=r"face_000.png cannot be looked at .Stale file handle.; see that all of"):
+        prepare.files(tmp_path / "in", None)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_what_is_hidden_in_an_archive_is_no_picture(tmp_path, kind):
+    pictures(tmp_path / "in" / "faces", 2, 8, 8)
+    for name in ("__MACOSX/face_000.png", "faces/._face_000.png", ".thumbs/face_000.png"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"no picture")
+    path = Path(shutil.make_archive(str(tmp_path / "faces"), kind, tmp_path / "in"))
+    names = [name.removeprefix("./") for name in prepare.archive(path, None).names]
+    assert names == ["faces/face_000.png", "faces/face_001.png"] == prepare.files(tmp_path / "in", None).names
+
+
+@pytest.mark.parametrize(("at", "value", "said"), [(8, 1, "is encrypted"), (10, 99, "compression")])
+def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path, at, value, said):
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.png", b"content")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + at] = value  # in the list at its end: a password, a method nobody knows
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"faces.zip cannot be unpacked at a.png .*{said}.*; unpack it yourself"):
+        prepare.archive(path, None).read(0)
 
 
 @pytest.fixture
@@ -332,8 +455,16 @@ def test_unreadable_own_images_are_listed_or_fatal(own):
     with pytest.warns(UserWarning, match="that cannot be read: .*face_00"):
         counts = data.prepare("images", own, [(32, 24)])
     assert sum(counts.values()) == 6
-    with pytest.raises(DataError, match=r"face_00\d\.png cannot be read .*; mend or remove it"):
+    with pytest.raises(DataError, match=r"holiday: \d that cannot be read: face_00\d\.png: .*; mend or remove these"):
         data.prepare("images", own, [(32, 24)], strict=True)
+
+
+def test_a_split_without_a_single_readable_picture_names_the_folder_and_what_to_do(own):
+    pictures(own, 2, 32, 24)
+    (own / "face_000.png").write_bytes(b"no picture")
+    said = r"holiday: none of the 1 pictures chosen for .*_images.npy can be read .*face_000.png.*; mend them"
+    with pytest.raises(DataError, match=said):
+        data.prepare("images", own, [(32, 24)])
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, "holds no picture; at least two"), (1, "one picture alone .face_000")])
