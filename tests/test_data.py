@@ -19,7 +19,8 @@ def write_idx(path, array):
 
 
 @pytest.fixture
-def tiny_mnist(tmp_path):
+def tiny_mnist(tmp_path, whole):
+    whole("mnist", 20, 6)
     rng = np.random.default_rng(0)
     images = {"train": rng.integers(0, 256, (20, 28, 28)), "t10k": rng.integers(0, 256, (6, 28, 28))}
     for name, array in images.items():
@@ -66,15 +67,16 @@ def test_real_mnist(mnist_root):
 def test_prepared_arrays_win(tiny_mnist):
     root, _ = tiny_mnist
     (root / "mnist").mkdir()
-    np.save(root / "mnist" / "train_images.npy", np.full((3, 1, 28, 28), 7, np.uint8))
+    np.save(root / "mnist" / "train_images.npy", np.full((20, 1, 28, 28), 7, np.uint8))
     assert data.load("mnist", "train", root).pixels.unique().tolist() == [7]
 
 
-def test_cifar10_as_prepared_arrays(tmp_path):
+def test_cifar10_as_prepared_arrays_of_another_number(tmp_path):
     (tmp_path / "cifar10").mkdir()
     array = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), np.uint8)
     np.save(tmp_path / "cifar10" / "test_images.npy", array)
-    images = data.load("cifar10", "test", tmp_path)
+    with pytest.warns(UserWarning, match="CIFAR-10: 5 test images found, not the 10,000 it has"):
+        images = data.load("cifar10", "test", tmp_path)
     assert images.shape == (3, 32, 32) and np.array_equal(images.pixels.numpy(), array)
 
 
@@ -105,7 +107,7 @@ def test_a_download_is_stored_as_prepared_arrays(tiny_mnist, tmp_path_factory, m
     train = data.load("mnist", "train", root)
     assert np.array_equal(train.pixels[:, 0].numpy(), arrays["train"])
     assert sorted(path.name for path in root.rglob("*") if path.is_file()) == ["test_images.npy", "train_images.npy"]
-    monkeypatch.undo()
+    monkeypatch.delattr("torchvision.datasets.mnist.download_and_extract_archive")
     assert np.array_equal(data.load("mnist", "test", root).pixels[:, 0].numpy(), arrays["t10k"])
 
 

@@ -1,4 +1,3 @@
-import dataclasses
 import errno
 import io
 import json
@@ -289,18 +288,11 @@ def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path, at, value, said):
         prepare.archive(path, None).read(0)
 
 
-@pytest.fixture
-def small_sets(monkeypatch):
-    """Face data sets that are whole with two pictures."""
-    for name in ("lfw", "celeba"):
-        small = dataclasses.replace(settings.DATASETS[name], images=(1, 1))
-        monkeypatch.setitem(settings.DATASETS, name, small)
-
-
 # ---- faces -------------------------------------------------------------------------------------------------------
 
 
-def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, small_sets):
+def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, whole):
+    whole("lfw", 8, 2)
     pixels = pictures(tmp_path / "lfw_home" / "lfw_funneled" / "Some_One", 10)
     train, test = (data.load("lfw", name, tmp_path) for name in data.SPLITS)
     assert (len(train), len(test)) == (8, 2) and train.shape == (3, 218, 178)
@@ -314,14 +306,16 @@ def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, small_sets):
     assert np.array_equal(small.pixels.numpy(), np.stack(authors).transpose(0, 3, 1, 2))
 
 
-def test_smaller_images_follow_when_the_larger_ones_change(tmp_path):
+def test_smaller_images_follow_when_the_larger_ones_change(tmp_path, whole):
+    whole("lfw", 8, 2)
     for value in (3, 200):
         (tmp_path / "lfw").mkdir(exist_ok=True)
         np.save(tmp_path / "lfw" / "test_images.npy", np.full((2, 3, 218, 178), value, np.uint8))
         assert data.load("lfw", "test", tmp_path, size=(156, 128)).pixels.unique().tolist() == [value]
 
 
-def test_celeba_from_a_folder_and_from_its_archive(tmp_path, small_sets):
+def test_celeba_from_a_folder_and_from_its_archive(tmp_path, whole):
+    whole("celeba", 4, 1)
     one, two = tmp_path / "one", tmp_path / "two"
     pictures(one / "celeba" / "img_align_celeba", 5, 218, 178)
     (two / "celeba").mkdir(parents=True)
@@ -332,20 +326,60 @@ def test_celeba_from_a_folder_and_from_its_archive(tmp_path, small_sets):
         assert np.array_equal(data.load("celeba", name, one).pixels, data.load("celeba", name, two).pixels)
 
 
-def test_the_splits_of_a_folder_that_has_grown_do_not_mix(tmp_path, small_sets):
+def apart(root):
+    """Whether no image of CelebA is in both splits, and how many there are."""
+    train, test = (data.load("celeba", name, root).pixels.flatten(1).numpy() for name in data.SPLITS)
+    return not {row.tobytes() for row in train} & {row.tobytes() for row in test}, len(train) + len(test)
+
+
+def test_the_splits_of_a_folder_that_has_grown_do_not_mix(tmp_path, whole):
     folder = tmp_path / "celeba" / "img_align_celeba"
+    whole("celeba", 8, 2)
     pictures(folder, 10, 218, 178)
     data.prepare("celeba", tmp_path)
     (tmp_path / "celeba" / "test_images.npy").unlink()
+    whole("celeba", 32, 8)
     pictures(folder, 40, 218, 178)
-    train, test = (data.load("celeba", name, tmp_path).pixels.flatten(1).numpy() for name in ("test", "train"))
-    assert len(train) + len(test) == 40
-    assert not {row.tobytes() for row in train} & {row.tobytes() for row in test}, "no image in both"
+    assert apart(tmp_path) == (True, 40), "the training images, loaded first, are of the grown folder too"
     for file in (tmp_path / "celeba").glob("train_images.json"):
         file.unlink()
     (tmp_path / "celeba" / "test_images.npy").unlink()
-    with pytest.raises(DataError, match="put there by hand, and the other split is missing"):
+    with pytest.raises(DataError, match="put there by hand, and the other split was not"):
         data.load("celeba", "test", tmp_path)
+
+
+def test_a_new_preparation_that_was_interrupted_is_ended_before_its_splits_are_trusted(tmp_path, whole, monkeypatch):
+    folder = tmp_path / "celeba" / "img_align_celeba"
+    whole("celeba", 16, 4)
+    pictures(folder, 20, 218, 178)
+    data.prepare("celeba", tmp_path)
+    whole("celeba", 20, 5)
+    pictures(folder, 25, 218, 178)
+    (tmp_path / "celeba" / "train_images.npy").unlink()
+    write = prepare.write
+
+    def only_train(path, *more):
+        if path.stem == "test_images":
+            raise KeyboardInterrupt
+        write(path, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(prepare, "write", only_train)
+        with pytest.raises(KeyboardInterrupt):
+            data.load("celeba", "train", tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "celeba", elsewhere / "celeba", ignore=shutil.ignore_patterns(folder.name))
+    with pytest.raises(DataError, match="prepared from different pictures.* are gone; put these there again"):
+        data.load("celeba", "test", elsewhere)
+    assert apart(tmp_path) == (True, 25)
+
+
+def test_one_split_put_there_by_hand_stops_before_the_other_is_decoded(tmp_path):
+    pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
+    np.save(tmp_path / "celeba" / "test_images.npy", np.zeros((1, 3, 218, 178), np.uint8))
+    with pytest.raises(DataError, match=r"test_images.npy was put there by hand"):
+        data.load("celeba", "train", tmp_path)
+    assert not list(tmp_path.glob("celeba/train_images*"))
 
 
 def test_a_compressed_archive_is_read_in_any_order(tmp_path):
@@ -359,17 +393,42 @@ def test_a_compressed_archive_is_read_in_any_order(tmp_path):
         assert np.array_equal(found.read(i), pixels[i, :, 16:234, 36:214])
 
 
-def test_faces_of_another_size_are_left_out_and_named(tmp_path, small_sets):
+def test_faces_of_another_size_are_left_out_and_named_with_every_load(tmp_path, whole):
+    whole("celeba", 5, 1)
     pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
     Image.new("RGB", (10, 20)).save(tmp_path / "celeba" / "img_align_celeba" / "small.png")
-    with pytest.warns(UserWarning, match="CelebA: left out 1 .*small.png: 10 x 20 pixels; .* CelebA are 178 x 218"):
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="CelebA: left out 1 .*small.png: 10 x 20 pixels; .* CelebA are 178 x 218"):
+            data.prepare("celeba", tmp_path)
+
+
+def test_faces_that_cannot_be_read_are_fatal_if_strict_however_often_one_asks(tmp_path, whole):
+    whole("celeba", 5, 1)
+    folder = tmp_path / "celeba" / "img_align_celeba"
+    pictures(folder, 6, 218, 178)
+    whole_face = (folder / "face_000.png").read_bytes()
+    (folder / "face_000.png").write_bytes(b"no picture")
+    said = "img_align_celeba: 1 that cannot be read: face_000.png: not a picture; mend or remove these"
+    for _ in range(2):
+        with pytest.raises(DataError, match=said):
+            data.prepare("celeba", tmp_path, strict=True)
+    with pytest.warns(UserWarning, match="left out 1"):
         data.prepare("celeba", tmp_path)
+    with pytest.raises(DataError, match=said):
+        data.prepare("celeba", tmp_path, strict=True)
+    (folder / "face_000.png").write_bytes(whole_face)
+    assert data.prepare("celeba", tmp_path, strict=True) == {"train": 5, "test": 1}
 
 
-def test_half_a_data_set_is_told(tmp_path):
+def test_half_a_data_set_is_told_with_every_load(tmp_path):
     pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
-    with pytest.warns(UserWarning, match="CelebA: 5 pictures found, not the 202,599 it has"):
-        data.prepare("celeba", tmp_path)
+    for _ in range(2):
+        with pytest.warns(UserWarning) as told:
+            data.prepare("celeba", tmp_path)
+        assert [str(one.message) for one in told] == [
+            "CelebA: 4 train images found, not the 162,079 it has",
+            "CelebA: 1 test images found, not the 40,520 it has",
+        ]
 
 
 def test_a_damaged_archive_is_named(tmp_path):
