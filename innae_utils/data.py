@@ -2,7 +2,8 @@
 
 Images are looked for under the data root as prepared arrays, `<dataset>/{train,test}_images.npy` (uint8,
 N x C x H x W), which win, then in torchvision's own layout or as a folder or archive of pictures, and are
-downloaded only when none is there. Prepared arrays are memory-mapped: they may be larger than memory.
+downloaded only when none is there. Whatever they come from is decoded once, into prepared arrays with a checksum.
+These are memory-mapped: they may be larger than memory.
 """
 
 import os
@@ -171,7 +172,7 @@ def _stored(dataset: settings.Dataset, split: str, root: Path, strict: bool) -> 
         pixels = _torchvision(dataset.name, split, root, download=False)
         if pixels is None:
             _download(dataset, root)
-        else:
+        elif not _kept(prepared, pixels, dataset.shape):
             return pixels
     return preparing.read(prepared, dataset.shape)
 
@@ -366,22 +367,32 @@ def _torchvision(name: str, split: str, root: Path, download: bool) -> np.ndarra
     return pixels[:, None] if name == "mnist" else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
+def _kept(path: Path, pixels: np.ndarray, shape: tuple[int, int, int]) -> bool:
+    """Write images that torchvision has decoded into a prepared array; False if none can be written there.
+
+    Whoever shares a folder of images often lets nobody write into it: then every run decodes them anew.
+    """
+    try:
+        preparing.write(path, preparing.decoded(pixels, str(path.parent.parent)), shape)
+    except preparing.Unwritable:
+        return False
+    return True
+
+
 def _download(dataset: settings.Dataset, root: Path) -> None:
-    """Download into a temporary folder beside the goal, then move finished arrays into place; else leave no trace."""
+    """Download into a temporary folder beside the goal, then write the arrays that are missing; else leave no trace."""
     target = root / dataset.name
     made = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix="download-") as folder:
-            for split in SPLITS:
-                pixels = _torchvision(dataset.name, split, Path(folder), download=True)
-                part = Path(folder) / f"{split}_images.npy"
-                np.save(part, pixels)
-                os.replace(part, target / part.name)
+            found = {split: _torchvision(dataset.name, split, Path(folder), download=True) for split in SPLITS}
     except (OSError, DataError) as error:
         for folder in made:
             with suppress(OSError):  # not ours alone any more, or never made
                 folder.rmdir()
+        if preparing.is_full(error):
+            raise _no_room(dataset, root) from error
         layout = {"mnist": "MNIST/raw/train-images-idx3-ubyte", "cifar10": "cifar-10-batches-py/"}[dataset.name]
         gone = "" if root.exists() else ", a folder that does not exist"
         raise DataError(
@@ -389,3 +400,7 @@ def _download(dataset: settings.Dataset, root: Path) -> None:
             f"prepared arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: "
             f"parameter data_root, $INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
         ) from error
+    for split, pixels in found.items():
+        path = _array(dataset, split, root)
+        if not path.exists():
+            preparing.write(path, preparing.decoded(pixels, str(target)), dataset.shape)

@@ -1,3 +1,4 @@
+import errno
 import gzip
 import struct
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from innae_utils import data
+from innae_utils import data, prepare
 from innae_utils.data import DataError, Images
 
 
@@ -103,12 +104,64 @@ def test_a_download_is_stored_as_prepared_arrays(tiny_mnist, tmp_path_factory, m
         with gzip.open(target / filename) as file:
             (target / filename.removesuffix(".gz")).write_bytes(file.read())
 
-    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", fetch)
-    train = data.load("mnist", "train", root)
+    with monkeypatch.context() as patched:
+        patched.setattr("torchvision.datasets.mnist.download_and_extract_archive", fetch)
+        train = data.load("mnist", "train", root)
     assert np.array_equal(train.pixels[:, 0].numpy(), arrays["train"])
-    assert sorted(path.name for path in root.rglob("*") if path.is_file()) == ["test_images.npy", "train_images.npy"]
-    monkeypatch.delattr("torchvision.datasets.mnist.download_and_extract_archive")
+    kept = sorted(path.name for path in root.rglob("[!.]*") if path.is_file())
+    assert kept == ["test_images.json", "test_images.npy", "train_images.json", "train_images.npy"]
     assert np.array_equal(data.load("mnist", "test", root).pixels[:, 0].numpy(), arrays["t10k"])
+
+
+def test_a_download_leaves_alone_what_was_put_there_by_hand(tiny_mnist, tmp_path_factory, monkeypatch):
+    source, arrays = tiny_mnist
+    root = tmp_path_factory.mktemp("half")
+    (root / "mnist").mkdir()
+    np.save(root / "mnist" / "train_images.npy", np.full((20, 1, 28, 28), 7, np.uint8))
+    here = data._torchvision
+    monkeypatch.setattr(
+        data, "_torchvision", lambda name, split, _, download: here(name, split, source, False) if download else None
+    )
+    assert np.array_equal(data.load("mnist", "test", root).pixels[:, 0].numpy(), arrays["t10k"])
+    assert data.load("mnist", "train", root).pixels.unique().tolist() == [7]
+
+
+def test_a_disk_that_is_full_during_a_download_says_make_room(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", full)
+    with pytest.raises(DataError, match=r"MNIST could not be downloaded into .*: the disk is full; make room there"):
+        data.load("mnist", "train", tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_torchvisions_files_are_decoded_once_and_checked_ever_after(tiny_mnist, monkeypatch):
+    root, arrays = tiny_mnist
+    data.prepare("mnist", root)
+    monkeypatch.setattr("torchvision.datasets.MNIST.__init__", lambda *_, **__: pytest.fail("decoded again"))
+    test = data.load("mnist", "test", root)
+    assert np.array_equal(test.pixels[:, 0].numpy(), arrays["t10k"])
+    path = root / "mnist" / "test_images.npy"
+    assert prepare.beside(path)["sha256"] == prepare.sha256(path) and prepare.beside(path)["fingerprint"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"test_images\.npy is not the file that was prepared .its checksum differs"):
+        data.load("mnist", "test", root)
+
+
+@pytest.mark.parametrize("why", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_torchvisions_files_in_a_folder_that_cannot_be_written_are_read_all_the_same(tiny_mnist, monkeypatch, why):
+    root, arrays = tiny_mnist
+
+    def refused(*_, **__):
+        raise OSError(why, "no")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    for split, name in (("train", "train"), ("test", "t10k")):
+        assert np.array_equal(data.load("mnist", split, root).pixels[:, 0].numpy(), arrays[name])
+    assert [path.name for path in root.iterdir()] == ["MNIST"]
 
 
 @pytest.mark.parametrize(
