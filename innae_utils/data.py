@@ -111,7 +111,8 @@ def load(
         strict: pictures that cannot be read are an error; else they are left out with a warning.
 
     Raises:
-        DataError: the images are not there and cannot be downloaded, or have the wrong type or shape.
+        DataError: the images are not there and cannot be downloaded, have the wrong type or shape, or are not had at
+            this size.
 
     Example:
         >>> images = load("digits", "test")
@@ -122,6 +123,7 @@ def load(
         known = f"data sets: {', '.join(settings.DATASETS)}; splits: {', '.join(SPLITS)}"
         raise DataError(f"there is no split {split!r} of a data set {dataset!r}; {known}")
     known = settings.DATASETS[dataset]
+    _check_size(known, size)
     if dataset == "digits":
         pixels = _digits(split)
     elif dataset == "images":
@@ -155,6 +157,14 @@ def _digits(split: str) -> np.ndarray:
     pixels = load_digits().images.astype(np.uint8)[:, None]
     order = np.random.default_rng(0).permutation(len(pixels))
     return pixels[order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]]
+
+
+def _check_size(dataset: settings.Dataset, size: Sequence[int] | None) -> None:
+    """Raise DataError for a size that a data set is not had at; own images are looked at with their folder."""
+    if not size or dataset.name == "images" or tuple(size) in settings.sizes_of(dataset.name):
+        return
+    allowed = ", ".join(f"{height} x {width}" for height, width in settings.sizes_of(dataset.name))
+    raise DataError(f"{dataset.title} has no images of {' x '.join(map(str, size))}; allowed sizes: {allowed}")
 
 
 def _array(dataset: settings.Dataset, split: str, root: Path) -> Path:
@@ -194,8 +204,6 @@ def _tell(dataset: settings.Dataset, split: str, root: Path, count: int) -> None
 
 def _smaller(dataset: settings.Dataset, split: str, root: Path, pixels: np.ndarray, size: tuple[int, int]):
     """The images at another size, prepared once from those at their own and again if these have changed."""
-    if dataset.name not in FACES:
-        raise DataError(f"{dataset.title} has images of {dataset.shape[1]} x {dataset.shape[2]} alone, not {size}")
     whole = _array(dataset, split, root)
     path = root / dataset.name / f"{size[0]}x{size[1]}" / whole.name
     source = preparing.resized(

@@ -165,6 +165,23 @@ def test_torchvisions_files_in_a_folder_that_cannot_be_written_are_read_all_the_
 
 
 @pytest.mark.parametrize(
+    ("dataset", "size", "said"),
+    [
+        ("lfw", (50, 50), "LFW has no images of 50 x 50; allowed sizes: 218 x 178, 156 x 128"),
+        ("mnist", (32, 32), "MNIST has no images of 32 x 32; allowed sizes: 28 x 28"),
+        ("digits", (28, 28), r"digits \(8 x 8\) has no images of 28 x 28; allowed sizes: 8 x 8"),
+    ],
+)
+def test_a_size_that_nothing_is_trained_at_is_refused_before_anything_is_prepared(tmp_path, dataset, size, said):
+    for name, shape in (("lfw", (2, 3, 218, 178)), ("mnist", (2, 1, 28, 28))):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "test_images.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(DataError, match=said):
+        data.load(dataset, "test", tmp_path, size=size)
+    assert not list(tmp_path.glob("lfw/50x50"))
+
+
+@pytest.mark.parametrize(
     "array",
     [np.zeros((3, 1, 28, 28), np.float32), np.zeros((3, 28, 28), np.uint8), np.zeros((0, 1, 28, 28), np.uint8)],
     ids=["float", "no channel", "empty"],
