@@ -2,7 +2,8 @@
 
 Images are looked for under the data root as prepared arrays, `<dataset>/{train,test}_images.npy` (uint8,
 N x C x H x W), which win, then in torchvision's own layout or as a folder or archive of pictures, and are
-downloaded only when none is there. Prepared arrays are memory-mapped: they may be larger than memory.
+downloaded only when none is there. Whatever they come from is decoded once, into prepared arrays with a checksum.
+These are memory-mapped: they may be larger than memory.
 """
 
 import os
@@ -107,10 +108,11 @@ def load(
         root: the data root; "" means $INNAE_DATA, else `data/`. For `images` the folder that holds them.
         limit: only the first so many images; None for all.
         size: (H, W); None is the size they are stored at. Faces are also there at 156 x 128, own images at any size.
-        strict: own pictures that cannot be read are an error; else they are left out with a warning.
+        strict: pictures that cannot be read are an error; else they are left out with a warning.
 
     Raises:
-        DataError: the images are not there and cannot be downloaded, or have the wrong type or shape.
+        DataError: the images are not there and cannot be downloaded, have the wrong type or shape, or are not had at
+            this size.
 
     Example:
         >>> images = load("digits", "test")
@@ -121,12 +123,14 @@ def load(
         known = f"data sets: {', '.join(settings.DATASETS)}; splits: {', '.join(SPLITS)}"
         raise DataError(f"there is no split {split!r} of a data set {dataset!r}; {known}")
     known = settings.DATASETS[dataset]
+    _check_size(known, size)
     if dataset == "digits":
         pixels = _digits(split)
     elif dataset == "images":
         pixels = _own(split, root, size, strict)
     else:
-        pixels = _stored(known, split, settings.data_root(root))
+        pixels = _stored(known, split, settings.data_root(root), strict)
+        _tell(known, split, settings.data_root(root), len(pixels))
         if size and tuple(size) != pixels.shape[2:]:
             pixels = _smaller(known, split, settings.data_root(root), pixels, tuple(size))
     with warnings.catch_warnings():  # torch warns that a mapped file is not writable, and nobody writes
@@ -155,25 +159,52 @@ def _digits(split: str) -> np.ndarray:
     return pixels[order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]]
 
 
-def _stored(dataset: settings.Dataset, split: str, root: Path) -> np.ndarray:
-    prepared = root / dataset.name / f"{split}_images.npy"
-    if prepared.exists():
-        return preparing.read(prepared, dataset.shape)
+def _check_size(dataset: settings.Dataset, size: Sequence[int] | None) -> None:
+    """Raise DataError for a size that a data set is not had at; own images are looked at with their folder."""
+    if not size or dataset.name == "images" or tuple(size) in settings.sizes_of(dataset.name):
+        return
+    allowed = ", ".join(f"{height} x {width}" for height, width in settings.sizes_of(dataset.name))
+    raise DataError(f"{dataset.title} has no images of {' x '.join(map(str, size))}; allowed sizes: {allowed}")
+
+
+def _array(dataset: settings.Dataset, split: str, root: Path) -> Path:
+    """Where the prepared array of a split lies."""
+    return root / dataset.name / f"{split}_images.npy"
+
+
+def _stored(dataset: settings.Dataset, split: str, root: Path, strict: bool) -> np.ndarray:
+    """A split of a data set that lies under the root or can be downloaded, prepared if it is not yet."""
+    prepared = _array(dataset, split, root)
     if dataset.name in FACES:
-        _faces(dataset, root)
-        return preparing.read(prepared, dataset.shape)
-    pixels = _torchvision(dataset.name, split, root, download=False)
-    if pixels is None:
-        _download(dataset, root)
-        return preparing.read(prepared, dataset.shape)
-    return pixels
+        if not _by_hand(prepared) and _unfit(dataset, root, strict):
+            _faces(dataset, root, strict)
+    elif not prepared.exists():
+        pixels = _torchvision(dataset.name, split, root, download=False)
+        if pixels is None:
+            _download(dataset, root)
+        elif not _kept(prepared, pixels, dataset.shape):
+            return pixels
+    return preparing.read(prepared, dataset.shape)
+
+
+def _by_hand(path: Path) -> bool:
+    """Whether an array is there that somebody else prepared: nothing is known of what it was made from."""
+    return path.exists() and "fingerprint" not in preparing.beside(path)
+
+
+def _tell(dataset: settings.Dataset, split: str, root: Path, count: int) -> None:
+    """Warn, with every load, of pictures that were left out and of a data set that is not the whole one."""
+    left_out = preparing.beside(_array(dataset, split, root)).get("left_out", [])
+    if left_out:
+        warnings.warn(f"{dataset.title}: left out {preparing.listed(left_out)}", stacklevel=3)
+    found, whole = count + len(left_out), dataset.images[SPLITS.index(split)]
+    if found != whole:
+        warnings.warn(f"{dataset.title}: {found:,} {split} images found, not the {whole:,} it has", stacklevel=3)
 
 
 def _smaller(dataset: settings.Dataset, split: str, root: Path, pixels: np.ndarray, size: tuple[int, int]):
     """The images at another size, prepared once from those at their own and again if these have changed."""
-    if dataset.name not in FACES:
-        raise DataError(f"{dataset.title} has images of {dataset.shape[1]} x {dataset.shape[2]} alone, not {size}")
-    whole = root / dataset.name / f"{split}_images.npy"
+    whole = _array(dataset, split, root)
     path = root / dataset.name / f"{size[0]}x{size[1]}" / whole.name
     source = preparing.resized(
         pixels, *size, preparing.digest([preparing.stamp(whole)["bytes"], beside_or_time(whole)])
@@ -191,34 +222,63 @@ def beside_or_time(path: Path):
 # ---- faces -----------------------------------------------------------------------------------------------------
 
 
-def _faces(dataset: settings.Dataset, root: Path) -> None:
+def _unfit(dataset: settings.Dataset, root: Path, strict: bool) -> str:
+    """Why the prepared arrays of faces cannot be taken as they are; "" if they can.
+
+    Both must come from the same pictures: else an image may be in both, as when one alone was prepared again.
+    """
+    paths = [_array(dataset, split, root) for split in SPLITS]
+    if missing := [path.name for path in paths if not path.exists()]:
+        return f"{' and '.join(missing)} missing"
+    ours = [preparing.beside(path) for path in paths if not _by_hand(path)]
+    if len({noted.get("whole") for noted in ours}) > 1:
+        return "they were prepared from different pictures"
+    left_out = [name for noted in ours for name in noted.get("left_out", [])]
+    return f"left out {preparing.listed(left_out)}" if strict and left_out else ""
+
+
+def _faces(dataset: settings.Dataset, root: Path, strict: bool) -> None:
     """Prepare both splits from the pictures under the root; download them first if there are none."""
+    paths = {split: _array(dataset, split, root) for split in SPLITS}
+    for path in filter(_by_hand, paths.values()):
+        raise DataError(
+            f"{path} was put there by hand, and the other split was not; put both there, or delete this one to have "
+            "both prepared: of one split alone nobody knows which images are in the other"
+        )
     source = _find_faces(dataset.name, root)
-    if source is None:
-        try:
-            FACES[dataset.name].download(root)
-        except Exception as error:  # a network has a hundred ways to fail
-            said = " ".join(str(error).split())
-            raise DataError(f"{_how_to_place(dataset, root)} It could not be downloaded either ({said})") from error
-        source = _find_faces(dataset.name, root)
-    if source is None:
-        raise DataError(_how_to_place(dataset, root))
+    if source is None and any(path.exists() for path in paths.values()):
+        raise DataError(
+            f"the arrays in {root / dataset.name} cannot be taken ({_unfit(dataset, root, strict)}), and the pictures "
+            "they were made from are gone; put these there again, or delete the arrays"
+        )
+    source = source or _fetched(dataset, root)
     if len(source.names) < 2:
         raise DataError(f"{source.names[0]} is the only picture of {dataset.title} under {root}; put all of them there")
-    if len(source.names) < sum(dataset.images):
-        whole = f"{sum(dataset.images):,}"
-        warnings.warn(f"{dataset.title}: {len(source.names):,} pictures found, not the {whole} it has", stacklevel=4)
     for split, part in preparing.split(source).items():
-        path = root / dataset.name / f"{split}_images.npy"
-        if path.exists() and "fingerprint" not in preparing.beside(path):
-            raise DataError(
-                f"{path} was put there by hand, and the other split is missing; put both there, or delete this one to "
-                "have both prepared: of one split alone nobody knows which images are in the other"
-            )
-        if preparing.beside(path).get("fingerprint") != part.fingerprint or not path.exists():
-            preparing.write(path, part, dataset.shape)  # both from the same pictures, or images leak between the two
-        if left_out := preparing.beside(path).get("left_out"):
-            warnings.warn(f"{dataset.title}: left out {_listed(left_out)}", stacklevel=4)
+        if not preparing.is_made_of(paths[split], part, strict):
+            preparing.write(paths[split], part, dataset.shape, strict)
+
+
+def _fetched(dataset: settings.Dataset, root: Path) -> Source:
+    """Download the pictures of a face data set. Raises DataError if that fails."""
+    try:
+        FACES[dataset.name].download(root)
+    except Exception as error:  # a network has a hundred ways to fail
+        if preparing.is_full(error):
+            raise _no_room(dataset, root) from error
+        said = " ".join(str(error).split())
+        raise DataError(f"{_how_to_place(dataset, root)} It could not be downloaded either ({said})") from error
+    source = _find_faces(dataset.name, root)
+    if source is None:
+        raise DataError(_how_to_place(dataset, root))
+    return source
+
+
+def _no_room(dataset: settings.Dataset, root: Path) -> DataError:
+    return DataError(
+        f"{dataset.title} could not be downloaded into {root}: the disk is full; make room there, or name a data_root "
+        "on another disk"
+    )
 
 
 def _find_faces(name: str, root: Path) -> Source | None:
@@ -286,17 +346,11 @@ def _own(split: str, folder: str | os.PathLike, size: Sequence[int] | None, stri
     place = settings.data_root() / "images" / settings.own_name(folder)
     path = place / f"{height}x{width}" / f"{split}_images.npy"
     part = preparing.split(source)[split]
-    noted = preparing.beside(path)
-    if not path.exists() or noted.get("fingerprint") != part.fingerprint or (strict and noted["left_out"]):
+    if not preparing.is_made_of(path, part, strict):
         preparing.write(path, part, (3, height, width), strict)
     if left_out := preparing.beside(path).get("left_out"):
-        warnings.warn(f"{folder}: left out {_listed(left_out)}", stacklevel=3)
+        warnings.warn(f"{folder}: left out {preparing.listed(left_out)}", stacklevel=3)
     return preparing.read(path, (3, height, width))
-
-
-def _listed(names: Sequence[str], most: int = 10) -> str:
-    more = f"; and {len(names) - most} more" if len(names) > most else ""
-    return f"{len(names)} that cannot be read: {'; '.join(names[:most])}{more}"
 
 
 # ---- torchvision's data sets -----------------------------------------------------------------------------------
@@ -321,22 +375,32 @@ def _torchvision(name: str, split: str, root: Path, download: bool) -> np.ndarra
     return pixels[:, None] if name == "mnist" else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
+def _kept(path: Path, pixels: np.ndarray, shape: tuple[int, int, int]) -> bool:
+    """Write images that torchvision has decoded into a prepared array; False if none can be written there.
+
+    Whoever shares a folder of images often lets nobody write into it: then every run decodes them anew.
+    """
+    try:
+        preparing.write(path, preparing.decoded(pixels, str(path.parent.parent)), shape)
+    except preparing.Unwritable:
+        return False
+    return True
+
+
 def _download(dataset: settings.Dataset, root: Path) -> None:
-    """Download into a temporary folder beside the goal, then move finished arrays into place; else leave no trace."""
+    """Download into a temporary folder beside the goal, then write the arrays that are missing; else leave no trace."""
     target = root / dataset.name
     made = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix="download-") as folder:
-            for split in SPLITS:
-                pixels = _torchvision(dataset.name, split, Path(folder), download=True)
-                part = Path(folder) / f"{split}_images.npy"
-                np.save(part, pixels)
-                os.replace(part, target / part.name)
+            found = {split: _torchvision(dataset.name, split, Path(folder), download=True) for split in SPLITS}
     except (OSError, DataError) as error:
         for folder in made:
             with suppress(OSError):  # not ours alone any more, or never made
                 folder.rmdir()
+        if preparing.is_full(error):
+            raise _no_room(dataset, root) from error
         layout = {"mnist": "MNIST/raw/train-images-idx3-ubyte", "cifar10": "cifar-10-batches-py/"}[dataset.name]
         gone = "" if root.exists() else ", a folder that does not exist"
         raise DataError(
@@ -344,3 +408,7 @@ def _download(dataset: settings.Dataset, root: Path) -> None:
             f"prepared arrays ({target}/train_images.npy and test_images.npy), or name the folder that has them: "
             f"parameter data_root, $INNAE_DATA, or DATA_ROOT= for make. It could not be downloaded either ({error})"
         ) from error
+    for split, pixels in found.items():
+        path = _array(dataset, split, root)
+        if not path.exists():
+            preparing.write(path, preparing.decoded(pixels, str(target)), dataset.shape)

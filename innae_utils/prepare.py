@@ -1,7 +1,7 @@
 """Pictures of any source -> prepared uint8 arrays: decoded once, resumable, checked, memory-mapped ever after.
 
-`<split>_images.npy` appears only when it is whole; beside it lies `<split>_images.json`: the checksum, a fingerprint of
-the pictures it was made from, and which of them could not be read.
+`<split>_images.npy` appears only when it is whole; beside it lies `<split>_images.json`: the checksum, fingerprints of
+the pictures it was made from and of all that these were drawn from, and which of them could not be read.
 """
 
 import errno
@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import shutil
 import tarfile
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 
 import numpy as np
@@ -25,11 +26,16 @@ import numpy as np
 from innae_utils.results import replacing
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FOREIGN = (".avif", ".heic", ".heif")  # of a phone; PIL opens them only with a plugin, and they are told if it does not
 STRIDE = 500  # pictures between two notes of how far it is: what an interruption can cost
 
 
 class DataError(RuntimeError):
     """Images are missing or not what they should be; the message names the path and what to do."""
+
+
+class Unwritable(DataError):
+    """A prepared array cannot be written where it belongs: no permission, no room, a fault of the disk."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +44,25 @@ class Source:
 
     Args:
         names: one a picture, as a person would name it.
-        read: index -> (C, H, W) uint8; raises OSError or ValueError for a picture that cannot be read.
+        read: index -> (C, H, W) uint8; raises OSError or ValueError for a picture that cannot be read, and DataError
+            where the disk is at fault and not the picture.
         fingerprint: changes when the pictures do; an interrupted preparation goes on only with the same one.
+        place: the folder or archive that holds them, for messages.
+        whole: the fingerprint of the source that these are a part of; "" if they are a part of none.
     """
 
     names: Sequence[str]
     read: Callable[[int], np.ndarray]
     fingerprint: str
+    place: str = ""
+    whole: str = ""
 
     def part(self, index: Sequence[int]) -> "Source":
         """Some of the pictures, in the given order."""
         index = [int(i) for i in index]
         chosen = digest([self.fingerprint, index])
-        return Source([self.names[i] for i in index], lambda i: self.read(index[i]), chosen)
+        names = [self.names[i] for i in index]
+        return Source(names, lambda i: self.read(index[i]), chosen, self.place, self.fingerprint)
 
 
 def digest(what: Any) -> str:
@@ -72,17 +84,59 @@ def split(source: Source, share: float = 0.8) -> dict[str, Source]:
 # ---- where pictures come from ----------------------------------------------------------------------------------
 
 
+def is_picture(name: PurePath) -> bool:
+    """Whether a file is a picture by its name, and neither hidden nor what a Mac leaves beside one in an archive.
+
+    Example:
+        >>> [is_picture(PurePath(name)) for name in ("day 1/a.JPG", "notes.txt", ".thumbs/a.jpg", "__MACOSX/a.jpg")]
+        [True, False, False, False]
+    """
+    aside = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+    return name.suffix.lower() in PICTURES + FOREIGN and not aside
+
+
 def files(folder: Path, decode: Callable[[bytes], np.ndarray], pattern: str = "*") -> Source:
-    """The picture files in a folder and below, sorted by name."""
-    paths = sorted(p for p in folder.rglob(pattern) if p.suffix.lower() in PICTURES and p.is_file())
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    print_of = digest([[name, *stamp(path).values()] for name, path in zip(names, paths, strict=True)])
-    return Source(names, lambda i: decode(paths[i].read_bytes()), print_of)
+    """The picture files in a folder and below, sorted by name; links to nothing are among them, and cannot be read.
+
+    Raises DataError if the folder cannot be looked through, or changes meanwhile.
+    """
+    try:
+        paths = sorted(path for path in folder.rglob(pattern) if is_picture(path.relative_to(folder)))
+        lost = {path for path in paths if path.is_symlink() and not path.exists()}
+        paths = [path for path in paths if path in lost or path.is_file()]
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        stamps = [_stamp(path.lstat() if path in lost else path.stat()) for path in paths]
+    except OSError as error:
+        at, why = error.filename or folder, error.strerror or error
+        raise DataError(f"{at} cannot be looked at ({why}); see that all of {folder} is there") from error
+
+    def read(i: int) -> np.ndarray:
+        if paths[i] in lost:
+            raise OSError("a link to nothing")
+        return decode(_content(paths[i]))
+
+    print_of = digest([[name, *one.values()] for name, one in zip(names, stamps, strict=True)])
+    return Source(names, read, print_of, str(folder))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a picture file. Raises PermissionError, which is the file's matter, and DataError for all others."""
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise PermissionError("no permission to read it") from error
+    except OSError as error:  # a disk that fails, a share that is gone: the next pictures would be lost as well
+        raise DataError(
+            f"{path} was there and cannot be read any more ({error.strerror or error}); see to its disk and start "
+            "again: what is decoded already is kept"
+        ) from error
 
 
 def archive(path: Path, decode: Callable[[bytes], np.ndarray]) -> Source:
-    """The pictures in a .zip, .tar, .tgz or .tar.gz file, sorted by name. Raises DataError if it cannot be read."""
+    """The pictures in a .zip, .tar, .tgz or .tar.gz file, sorted by name.
+
+    Raises DataError if it cannot be read; so does reading a picture that cannot be unpacked.
+    """
     try:
         if path.suffix == ".zip":
             opened = zipfile.ZipFile(path)
@@ -94,15 +148,20 @@ def archive(path: Path, decode: Callable[[bytes], np.ndarray]) -> Source:
             read = lambda member: opened.extractfile(member).read()  # noqa: E731
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
         raise DataError(f"{path} is no readable archive ({error}); delete it and put a whole one there") from error
-    names = sorted(name for name in members if Path(name).suffix.lower() in PICTURES)
+    names = sorted(name for name in members if is_picture(PurePath(name)))
 
-    def picture(i: int) -> np.ndarray:
+    def content(i: int) -> bytes:
         try:
-            return decode(read(members[names[i]]))
-        except (zlib.error, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            return read(members[names[i]])
+        except RuntimeError as error:  # a password, or a compression that Python does not know
+            raise DataError(
+                f"{path} cannot be unpacked at {names[i]} ({error}); unpack it yourself, and put its pictures there"
+            ) from error
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError) as error:
             raise DataError(f"{path} is damaged at {names[i]} ({error}); put a whole one there") from error
 
-    return Source(names, picture, digest([path.name, path.stat().st_size, names]))
+    print_of = digest([path.name, path.stat().st_size, names])
+    return Source(names, lambda i: decode(content(i)), print_of, str(path))
 
 
 def _unpacked(path: Path) -> IO[bytes]:
@@ -124,7 +183,8 @@ def picture(content: bytes):
             raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits first")
         return ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError as error:
-        raise OSError("not a picture") from error
+        phone = content[4:8] == b"ftyp"  # so begin HEIC and AVIF, whatever the name says
+        raise OSError("kind not supported; convert it to JPEG or PNG" if phone else "not a picture") from error
     except (SyntaxError, Image.DecompressionBombError) as error:  # PIL's words for a broken PNG, and for a giant
         raise OSError(str(error)) from error
 
@@ -168,6 +228,13 @@ def resized(pixels: np.ndarray, height: int, width: int, fingerprint: str) -> So
     return Source([f"image {i}" for i in range(len(pixels))], read, digest([fingerprint, height, width]))
 
 
+def decoded(pixels: np.ndarray, place: str) -> Source:
+    """Images (N, C, H, W) that are decoded already; their very bytes are the fingerprint."""
+    content = np.ascontiguousarray(pixels)
+    print_of = digest([content.shape, hashlib.sha256(content).hexdigest()])
+    return Source([f"image {i}" for i in range(len(content))], content.__getitem__, print_of, place)
+
+
 # ---- prepared arrays -------------------------------------------------------------------------------------------
 
 
@@ -178,45 +245,79 @@ def write(path: Path, source: Source, shape: tuple[int, int, int], strict: bool 
         path: ends in .npy; it appears when everything is written.
         source: the pictures.
         shape: (C, H, W) of each.
-        strict: a picture that cannot be read is an error; else it is left out, and named in the .json beside.
+        strict: pictures that cannot be read are an error; else they are left out, and named in the .json beside.
 
     Raises:
-        DataError: no picture could be read, one could not and `strict` is set, or the disk is full or not writable.
-            A full disk leaves nothing behind, an unreadable picture what was decoded before it.
+        Unwritable: the disk is full or not writable; a full one is left without the half-written array.
+        DataError: no picture could be read, some could not and `strict` is set, or the disk failed while reading.
+            What was decoded is kept, unless it is nothing.
     """
-    from tqdm import tqdm
-
     part, note = path.with_suffix(".part.npy"), path.with_suffix(".progress.json")
     size = int(np.prod(shape))
     with _disk(path, [part, note]), alone_in(path.parent):
-        if path.exists() and beside(path).get("fingerprint") == source.fingerprint and not strict:
+        if is_made_of(path, source, strict):
             return  # another process has just written it
-        state = _begun(part, note, source, size)
+        state = _begun(part, note, source, shape)
+        if strict and state["left_out"]:
+            state = _fresh(source)  # what was left out then may not be now
         _room(path, (len(source.names) - state["written"]) * size)
         with open(part, "r+b" if state["read"] else "w+b") as file:
             file.truncate(_header(file, len(source.names), shape) + state["written"] * size)
             file.seek(0, os.SEEK_END)
-            name = f"preparing {path.parent.name}/{path.stem}"
-            for i in tqdm(range(state["read"], len(source.names)), desc=name, unit=" images", mininterval=5):
-                try:
-                    image = np.ascontiguousarray(source.read(i), dtype=np.uint8).reshape(size)
-                except (OSError, ValueError) as error:
-                    if strict:
-                        raise DataError(f"{source.names[i]} cannot be read ({error}); mend or remove it") from error
-                    state["left_out"].append(f"{source.names[i]}: {error}")
-                else:
-                    file.write(image.data)
-                    state["written"] += 1
-                state["read"] = i + 1
-                if state["read"] % STRIDE == 0:
-                    _note(file, note, state)
+            try:
+                _decode(file, note, source, size, state, f"preparing {path.parent.name}/{path.stem}")
+                _refuse(source, state["left_out"] if strict else [])
+            except DataError:
+                _note(file, note, state)
+                raise
             if not state["written"]:
-                raise _nothing(path, part, note, state)
+                raise _nothing(path, source, [part, note], state)
             _header(file, state["written"], shape)
             file.flush()
             os.fsync(file.fileno())
-        _seal(path, part, source.fingerprint, state["left_out"])
+        _seal(path, part, source, state["left_out"])
         note.unlink(missing_ok=True)
+
+
+def is_made_of(path: Path, source: Source, strict: bool = False) -> bool:
+    """Whether a prepared array is there, of just these pictures, and has them all if `strict` is set."""
+    noted = beside(path)
+    same = (noted.get("fingerprint"), noted.get("whole")) == (source.fingerprint, source.whole)
+    return path.exists() and same and not (strict and noted.get("left_out"))
+
+
+def _decode(file: IO[bytes], note: Path, source: Source, size: int, state: dict[str, Any], title: str) -> None:
+    """Append the pictures that are still to be read, and keep account of them in `state`."""
+    from tqdm import tqdm
+
+    for i in tqdm(range(state["read"], len(source.names)), desc=title, unit=" images", mininterval=5):
+        try:
+            image = np.ascontiguousarray(source.read(i), dtype=np.uint8).reshape(size)
+        except (OSError, ValueError) as error:
+            state["left_out"].append(f"{source.names[i]}: {error}")
+        else:
+            file.write(image.data)
+            state["written"] += 1
+        state["read"] = i + 1
+        if state["read"] % STRIDE == 0:
+            _note(file, note, state)
+
+
+def _refuse(source: Source, left_out: Sequence[str]) -> None:
+    """Raise DataError if pictures were left out."""
+    if left_out:
+        raise DataError(f"{source.place}: {listed(left_out)}; mend or remove these, or set strict to false")
+
+
+def listed(left_out: Sequence[str], most: int = 10) -> str:
+    """Pictures that cannot be read, in words.
+
+    Example:
+        >>> listed(["a.png: not a picture", "b.png: a link to nothing"], most=1)
+        '2 that cannot be read: a.png: not a picture; and 1 more'
+    """
+    more = f"; and {len(left_out) - most} more" if len(left_out) > most else ""
+    return f"{len(left_out)} that cannot be read: {'; '.join(left_out[:most])}{more}"
 
 
 @contextmanager
@@ -233,24 +334,44 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def _begun(part: Path, note: Path, source: Source, size: int) -> dict[str, Any]:
+def _fresh(source: Source) -> dict[str, Any]:
+    """The state of a preparation that begins."""
+    return {"fingerprint": source.fingerprint, "read": 0, "written": 0, "left_out": []}
+
+
+def _begun(part: Path, note: Path, source: Source, shape: tuple[int, int, int]) -> dict[str, Any]:
     """How far an interrupted call came; nothing if it was with other pictures, or its files do not belong together."""
-    fresh = {"fingerprint": source.fingerprint, "read": 0, "written": 0, "left_out": []}
     try:
         state = json.loads(note.read_text(encoding="utf-8"))
-        good = state["fingerprint"] == source.fingerprint and part.stat().st_size >= state["written"] * size
-        return state if good else fresh
-    except (OSError, ValueError, KeyError):
-        return fresh
+        counts = 0 <= state["written"] == state["read"] - len(state["left_out"]) and state["read"] <= len(source.names)
+        held = _header(io.BytesIO(), len(source.names), shape) + state["written"] * int(np.prod(shape))
+        good = state["fingerprint"] == source.fingerprint and counts and part.stat().st_size >= held
+        return state if good else _fresh(source)
+    except (OSError, ValueError, KeyError, TypeError):
+        return _fresh(source)
 
 
 def _room(path: Path, needed: int) -> None:
+    """Raise Unwritable if the disk has not so many bytes left."""
     free = shutil.disk_usage(path.parent).free
     if free < needed:
-        raise DataError(
-            f"{path} would take {needed / 1e9:.1f} GB more, and the disk has {free / 1e9:.1f} GB left; make room, "
-            "or name a data_root on another disk"
+        raise Unwritable(
+            f"{path} would take {readable(needed)} more, and the disk has {readable(free)} left; make room, or name "
+            "a data_root on another disk"
         )
+
+
+def readable(count: int) -> str:
+    """A number of bytes as a person would say it.
+
+    Example:
+        >>> readable(864), readable(47_040_000), readable(23_600_000_000)
+        ('864 bytes', '47.0 MB', '23.6 GB')
+    """
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"
 
 
 def _header(file, count: int, shape: tuple[int, int, int]) -> int:
@@ -269,39 +390,57 @@ def _note(file, note: Path, state: dict[str, Any]) -> None:
         new.write_text(json.dumps(state), encoding="utf-8")
 
 
-def _seal(path: Path, part: Path, fingerprint: str, left_out: Sequence[str]) -> None:
+def _seal(path: Path, part: Path, source: Source, left_out: Sequence[str]) -> None:
     """Write the .json beside, then give the array its name."""
-    found = {"fingerprint": fingerprint, "left_out": list(left_out), **stamp(part), "sha256": sha256(part)}
+    found = {"fingerprint": source.fingerprint, "whole": source.whole, "left_out": list(left_out)}
+    found |= {**stamp(part), "sha256": sha256(part)}
     with replacing(path.with_suffix(".json")) as new:
         new.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
 
 
-def _nothing(path: Path, part: Path, note: Path, state: dict[str, Any]) -> DataError:
-    for file in (part, note):
+def _nothing(path: Path, source: Source, parts: Sequence[Path], state: dict[str, Any]) -> DataError:
+    for file in parts:
         file.unlink(missing_ok=True)
-    return DataError(f"none of the {state['read']} pictures for {path} can be read; first {state['left_out'][0]}")
+    which = f"none of the {state['read']} pictures chosen for {path} can be read"
+    return DataError(
+        f"{source.place}: {which} ({listed(state['left_out'], 3)}); mend them, or put more pictures there: both splits "
+        "need some"
+    )
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a full disk is behind an error, or behind one that it came of."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager
 def _disk(path: Path, parts: Sequence[Path]) -> Iterator[None]:
-    """Turn what the disk refuses into a DataError; what a full one leaves half-written is removed."""
+    """Turn what the disk refuses into Unwritable; what a full one leaves half-written is removed."""
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = is_full(error)
         for part in parts if full else ():
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         what = "the disk is full" if full else f"{error.strerror or error}"
-        raise DataError(
+        raise Unwritable(
             f"{path} cannot be written ({what}); name a data_root that has room and may be written"
         ) from error
 
 
 def stamp(path: Path) -> dict[str, int]:
     """What tells cheaply that a file is the one it was."""
-    return {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+    return _stamp(path.stat())
+
+
+def _stamp(status: os.stat_result) -> dict[str, int]:
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def sha256(path: Path) -> str:

@@ -228,6 +228,17 @@ def size_of(spec: Any) -> str:
     return f"{spec.shape[1]}x{spec.shape[2]}"
 
 
+def sizes_of(dataset: str) -> list[tuple[int, int]]:
+    """The sizes (H, W) that a data set's images are used at, its own first; own images have any and are not asked for.
+
+    Example:
+        >>> sizes_of("lfw"), sizes_of("mnist")
+        ([(218, 178), (156, 128)], [(28, 28)])
+    """
+    specs = [*MODELS[dataset].values(), *COMMON.get(dataset, {}).values()]
+    return list(dict.fromkeys([DATASETS[dataset].shape[1:], *(spec.shape[1:] for spec in specs)]))
+
+
 def dim_of(spec: Any) -> int:
     """D = C H W, the size of an image and of the INN's latent.
 

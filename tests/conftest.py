@@ -1,5 +1,6 @@
 """What several tests share: random weights, the real images if they are there, and notebooks run by papermill."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -47,6 +48,16 @@ def random_weights(model, scale=0.3):
 
 def build_random(model, dataset, bottleneck, dtype=torch.float64):
     return random_weights(models.build(model, dataset, bottleneck)).to(dtype).eval()
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    """Say how many images make a data set whole, so that a small one is no reason to warn: whole("lfw", 8, 2)."""
+
+    def say(name, *images):
+        monkeypatch.setitem(settings.DATASETS, name, dataclasses.replace(settings.DATASETS[name], images=images))
+
+    return say
 
 
 @pytest.fixture

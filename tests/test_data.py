@@ -1,3 +1,4 @@
+import errno
 import gzip
 import struct
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from innae_utils import data
+from innae_utils import data, prepare
 from innae_utils.data import DataError, Images
 
 
@@ -19,7 +20,8 @@ def write_idx(path, array):
 
 
 @pytest.fixture
-def tiny_mnist(tmp_path):
+def tiny_mnist(tmp_path, whole):
+    whole("mnist", 20, 6)
     rng = np.random.default_rng(0)
     images = {"train": rng.integers(0, 256, (20, 28, 28)), "t10k": rng.integers(0, 256, (6, 28, 28))}
     for name, array in images.items():
@@ -66,15 +68,16 @@ def test_real_mnist(mnist_root):
 def test_prepared_arrays_win(tiny_mnist):
     root, _ = tiny_mnist
     (root / "mnist").mkdir()
-    np.save(root / "mnist" / "train_images.npy", np.full((3, 1, 28, 28), 7, np.uint8))
+    np.save(root / "mnist" / "train_images.npy", np.full((20, 1, 28, 28), 7, np.uint8))
     assert data.load("mnist", "train", root).pixels.unique().tolist() == [7]
 
 
-def test_cifar10_as_prepared_arrays(tmp_path):
+def test_cifar10_as_prepared_arrays_of_another_number(tmp_path):
     (tmp_path / "cifar10").mkdir()
     array = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), np.uint8)
     np.save(tmp_path / "cifar10" / "test_images.npy", array)
-    images = data.load("cifar10", "test", tmp_path)
+    with pytest.warns(UserWarning, match="CIFAR-10: 5 test images found, not the 10,000 it has"):
+        images = data.load("cifar10", "test", tmp_path)
     assert images.shape == (3, 32, 32) and np.array_equal(images.pixels.numpy(), array)
 
 
@@ -101,12 +104,81 @@ def test_a_download_is_stored_as_prepared_arrays(tiny_mnist, tmp_path_factory, m
         with gzip.open(target / filename) as file:
             (target / filename.removesuffix(".gz")).write_bytes(file.read())
 
-    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", fetch)
-    train = data.load("mnist", "train", root)
+    with monkeypatch.context() as patched:
+        patched.setattr("torchvision.datasets.mnist.download_and_extract_archive", fetch)
+        train = data.load("mnist", "train", root)
     assert np.array_equal(train.pixels[:, 0].numpy(), arrays["train"])
-    assert sorted(path.name for path in root.rglob("*") if path.is_file()) == ["test_images.npy", "train_images.npy"]
-    monkeypatch.undo()
+    kept = sorted(path.name for path in root.rglob("[!.]*") if path.is_file())
+    assert kept == ["test_images.json", "test_images.npy", "train_images.json", "train_images.npy"]
     assert np.array_equal(data.load("mnist", "test", root).pixels[:, 0].numpy(), arrays["t10k"])
+
+
+def test_a_download_leaves_alone_what_was_put_there_by_hand(tiny_mnist, tmp_path_factory, monkeypatch):
+    source, arrays = tiny_mnist
+    root = tmp_path_factory.mktemp("half")
+    (root / "mnist").mkdir()
+    np.save(root / "mnist" / "train_images.npy", np.full((20, 1, 28, 28), 7, np.uint8))
+    here = data._torchvision
+    monkeypatch.setattr(
+        data, "_torchvision", lambda name, split, _, download: here(name, split, source, False) if download else None
+    )
+    assert np.array_equal(data.load("mnist", "test", root).pixels[:, 0].numpy(), arrays["t10k"])
+    assert data.load("mnist", "train", root).pixels.unique().tolist() == [7]
+
+
+def test_a_disk_that_is_full_during_a_download_says_make_room(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", full)
+    with pytest.raises(DataError, match=r"MNIST could not be downloaded into .*: the disk is full; make room there"):
+        data.load("mnist", "train", tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_torchvisions_files_are_decoded_once_and_checked_ever_after(tiny_mnist, monkeypatch):
+    root, arrays = tiny_mnist
+    data.prepare("mnist", root)
+    monkeypatch.setattr("torchvision.datasets.MNIST.__init__", lambda *_, **__: pytest.fail("decoded again"))
+    test = data.load("mnist", "test", root)
+    assert np.array_equal(test.pixels[:, 0].numpy(), arrays["t10k"])
+    path = root / "mnist" / "test_images.npy"
+    assert prepare.beside(path)["sha256"] == prepare.sha256(path) and prepare.beside(path)["fingerprint"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"test_images\.npy is not the file that was prepared .its checksum differs"):
+        data.load("mnist", "test", root)
+
+
+@pytest.mark.parametrize("why", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_torchvisions_files_in_a_folder_that_cannot_be_written_are_read_all_the_same(tiny_mnist, monkeypatch, why):
+    root, arrays = tiny_mnist
+
+    def refused(*_, **__):
+        raise OSError(why, "no")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    for split, name in (("train", "train"), ("test", "t10k")):
+        assert np.array_equal(data.load("mnist", split, root).pixels[:, 0].numpy(), arrays[name])
+    assert [path.name for path in root.iterdir()] == ["MNIST"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "size", "said"),
+    [
+        ("lfw", (50, 50), "LFW has no images of 50 x 50; allowed sizes: 218 x 178, 156 x 128"),
+        ("mnist", (32, 32), "MNIST has no images of 32 x 32; allowed sizes: 28 x 28"),
+        ("digits", (28, 28), r"digits \(8 x 8\) has no images of 28 x 28; allowed sizes: 8 x 8"),
+    ],
+)
+def test_a_size_that_nothing_is_trained_at_is_refused_before_anything_is_prepared(tmp_path, dataset, size, said):
+    for name, shape in (("lfw", (2, 3, 218, 178)), ("mnist", (2, 1, 28, 28))):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "test_images.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(DataError, match=said):
+        data.load(dataset, "test", tmp_path, size=size)
+    assert not list(tmp_path.glob("lfw/50x50"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import dataclasses
 import errno
 import io
 import json
@@ -8,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,7 +36,7 @@ def source(pixels, broken=(), stop_at=None):
             raise OSError("not a picture")
         return pixels[i]
 
-    return prepare.Source([f"p{i}" for i in range(len(pixels))], read, "same")
+    return prepare.Source([f"p{i}" for i in range(len(pixels))], read, "same", "the place")
 
 
 def visible(folder):
@@ -88,21 +88,52 @@ def test_an_interrupted_preparation_of_other_pictures_is_not_gone_on_from(few, t
     assert np.array_equal(np.load(path), 255 - few)
 
 
-def test_a_broken_picture_is_fatal_if_strict_and_names_itself(few, tmp_path):
-    with pytest.raises(DataError, match="p3 cannot be read .not a picture.; mend or remove it"):
-        prepare.write(tmp_path / "x.npy", source(few, broken=(3,)), (3, 4, 6), strict=True)
+@pytest.mark.parametrize("note", ["[]", "null", '{"fingerprint": "same", "read": "2", "written": 2, "left_out": []}'])
+def test_a_note_of_progress_that_is_none_is_no_hindrance(few, tmp_path, note):
+    path = tmp_path / "train_images.npy"
+    path.with_suffix(".part.npy").write_bytes(bytes(10_000))
+    path.with_suffix(".progress.json").write_text(note)
+    prepare.write(path, source(few), (3, 4, 6))
+    assert np.array_equal(np.load(path), few)
+
+
+def test_a_part_that_lacks_the_end_of_what_is_noted_is_begun_anew(few, tmp_path):
+    path = tmp_path / "train_images.npy"
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, source(few, stop_at=7), (3, 4, 6))
+    os.truncate(path.with_suffix(".part.npy"), 6 * few[0].size + 10)  # all six but for the header's length
+    prepare.write(path, source(few), (3, 4, 6))
+    assert np.array_equal(np.load(path), few), "no black pixels in place of the missing ones"
+
+
+def test_broken_pictures_are_fatal_if_strict_and_all_named(few, tmp_path):
+    said = "the place: 2 that cannot be read: p3: not a picture; p8: not a picture; mend or remove these"
+    with pytest.raises(DataError, match=said):
+        prepare.write(tmp_path / "x.npy", source(few, broken=(3, 8)), (3, 4, 6), strict=True)
     assert not (tmp_path / "x.npy").exists()
 
 
+def test_strict_finds_also_what_an_interrupted_call_left_out(few, tmp_path):
+    path = tmp_path / "x.npy"
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, source(few, stop_at=7, broken=(1,)), (3, 4, 6))
+    with pytest.raises(DataError, match="1 that cannot be read: p1"):
+        prepare.write(path, source(few, broken=(1,)), (3, 4, 6), strict=True)
+    assert not path.exists()
+    prepare.write(path, source(few), (3, 4, 6), strict=True)
+    assert np.array_equal(np.load(path), few), "and takes it when it is readable now"
+
+
 def test_nothing_but_broken_pictures_is_an_error_and_leaves_nothing(few, tmp_path):
-    with pytest.raises(DataError, match="none of the 12 pictures"):
+    said = r"the place: none of the 12 pictures chosen for .*x.npy can be read \(12 .*p0: not a picture.*; mend them"
+    with pytest.raises(DataError, match=said):
         prepare.write(tmp_path / "x.npy", source(few, broken=range(12)), (3, 4, 6))
     assert not visible(tmp_path)
 
 
 def test_a_disk_too_small_is_told_before_anything_is_decoded(few, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(DataError, match=r"would take 0.0 GB more, and the disk has 0.0 GB left; make room"):
+    with pytest.raises(DataError, match=r"would take 864 bytes more, and the disk has 100 bytes left; make room"):
         prepare.write(tmp_path / "x.npy", source(few, stop_at=0), (3, 4, 6))
 
 
@@ -116,7 +147,7 @@ def test_a_file_that_cannot_grow_is_an_error_and_no_shorter_array(few, tmp_path)
         "prepare.write(Path(sys.argv[1]), prepare.Source(['p'] * 12, lambda i: images[i], 'x'), (3, 100, 100))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.npy"], capture_output=True, text=True)
-    assert done.returncode == 1 and "DataError" in done.stderr and "x.npy cannot be written" in done.stderr
+    assert done.returncode == 1 and "Unwritable" in done.stderr and "x.npy cannot be written" in done.stderr
     assert not (tmp_path / "x.npy").exists()
 
 
@@ -166,18 +197,102 @@ def test_a_truncated_array_is_refused(few, tmp_path):
         prepare.read(path, (3, 4, 6))
 
 
-@pytest.fixture
-def small_sets(monkeypatch):
-    """Face data sets that are whole with two pictures."""
-    for name in ("lfw", "celeba"):
-        small = dataclasses.replace(settings.DATASETS[name], images=(1, 1))
-        monkeypatch.setitem(settings.DATASETS, name, small)
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def failing(error, names):
+    """`Path.read_bytes` that raises an error for pictures of these names."""
+    really = Path.read_bytes
+
+    def read_bytes(path):
+        if path.name in names:
+            raise error
+        return really(path)
+
+    return read_bytes
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOENT])
+def test_a_disk_that_fails_while_reading_is_no_picture_left_out(tmp_path, monkeypatch, number):
+    pixels = pictures(tmp_path / "in", 10, 8, 8)
+    path = tmp_path / "out" / "train_images.npy"
+    found = prepare.files(tmp_path / "in", prepare.fitted(8, 8))
+    with monkeypatch.context() as patched:
+        names = {f"face_{i:03d}.png" for i in range(4, 10)}
+        patched.setattr(Path, "read_bytes", failing(OSError(number, "the disk fails"), names))
+        with pytest.raises(DataError, match=r"in/face_004.png was there .*the disk fails.*is kept"):
+            prepare.write(path, found, (3, 8, 8))
+    assert not path.exists()
+    asked = []
+    again = prepare.Source(found.names, lambda i: asked.append(i) or found.read(i), found.fingerprint)
+    prepare.write(path, again, (3, 8, 8))
+    assert asked == list(range(4, 10)), "it goes on where the disk failed"
+    assert np.array_equal(np.load(path), pixels) and prepare.beside(path)["left_out"] == []
+
+
+def test_files_that_may_not_be_read_or_lead_nowhere_are_left_out_and_named(tmp_path, monkeypatch):
+    pictures(tmp_path / "in", 3, 8, 8)
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "in" / "linked.png").symlink_to("face_002.png")
+    monkeypatch.setattr(Path, "read_bytes", failing(PermissionError(errno.EACCES, "no"), {"face_001.png"}))
+    found = prepare.files(tmp_path / "in", prepare.fitted(8, 8))
+    prepare.write(tmp_path / "x.npy", found, (3, 8, 8))
+    said = ["face_001.png: no permission to read it", "link.png: a link to nothing"]
+    assert prepare.beside(tmp_path / "x.npy")["left_out"] == said and len(np.load(tmp_path / "x.npy")) == 3
+    (tmp_path / "gone.png").write_bytes(b"is there")
+    assert prepare.files(tmp_path / "in", None).fingerprint != found.fingerprint
+
+
+def test_kinds_that_pil_does_not_open_are_left_out_and_named(tmp_path):
+    pictures(tmp_path / "in", 2, 8, 8)
+    for name in ("a.HEIC", "b.jpg"):
+        (tmp_path / "in" / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (tmp_path / "in" / "c.heif").write_bytes(b"nothing")
+    prepare.write(tmp_path / "x.npy", prepare.files(tmp_path / "in", prepare.fitted(8, 8)), (3, 8, 8))
+    kind = "kind not supported; convert it to JPEG or PNG"
+    said = [f"a.HEIC: {kind}", f"b.jpg: {kind}", "c.heif: not a picture"]
+    assert prepare.beside(tmp_path / "x.npy")["left_out"] == said
+
+
+def test_a_folder_that_cannot_be_looked_through_is_named(tmp_path, monkeypatch):
+    pictures(tmp_path / "in", 2, 8, 8)
+
+    def fails(path):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(Path, "is_file", fails)
+    with pytest.raises(DataError, match=r"face_000.png cannot be looked at .Stale file handle.; see that all of"):
+        prepare.files(tmp_path / "in", None)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_what_is_hidden_in_an_archive_is_no_picture(tmp_path, kind):
+    pictures(tmp_path / "in" / "faces", 2, 8, 8)
+    for name in ("__MACOSX/face_000.png", "faces/._face_000.png", ".thumbs/face_000.png"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"no picture")
+    path = Path(shutil.make_archive(str(tmp_path / "faces"), kind, tmp_path / "in"))
+    names = [name.removeprefix("./") for name in prepare.archive(path, None).names]
+    assert names == ["faces/face_000.png", "faces/face_001.png"] == prepare.files(tmp_path / "in", None).names
+
+
+@pytest.mark.parametrize(("at", "value", "said"), [(8, 1, "is encrypted"), (10, 99, "compression")])
+def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path, at, value, said):
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.png", b"content")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + at] = value  # in the list at its end: a password, a method nobody knows
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"faces.zip cannot be unpacked at a.png .*{said}.*; unpack it yourself"):
+        prepare.archive(path, None).read(0)
 
 
 # ---- faces -------------------------------------------------------------------------------------------------------
 
 
-def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, small_sets):
+def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, whole):
+    whole("lfw", 8, 2)
     pixels = pictures(tmp_path / "lfw_home" / "lfw_funneled" / "Some_One", 10)
     train, test = (data.load("lfw", name, tmp_path) for name in data.SPLITS)
     assert (len(train), len(test)) == (8, 2) and train.shape == (3, 218, 178)
@@ -191,14 +306,16 @@ def test_lfw_from_a_folder_is_cropped_split_and_resized(tmp_path, small_sets):
     assert np.array_equal(small.pixels.numpy(), np.stack(authors).transpose(0, 3, 1, 2))
 
 
-def test_smaller_images_follow_when_the_larger_ones_change(tmp_path):
+def test_smaller_images_follow_when_the_larger_ones_change(tmp_path, whole):
+    whole("lfw", 8, 2)
     for value in (3, 200):
         (tmp_path / "lfw").mkdir(exist_ok=True)
         np.save(tmp_path / "lfw" / "test_images.npy", np.full((2, 3, 218, 178), value, np.uint8))
         assert data.load("lfw", "test", tmp_path, size=(156, 128)).pixels.unique().tolist() == [value]
 
 
-def test_celeba_from_a_folder_and_from_its_archive(tmp_path, small_sets):
+def test_celeba_from_a_folder_and_from_its_archive(tmp_path, whole):
+    whole("celeba", 4, 1)
     one, two = tmp_path / "one", tmp_path / "two"
     pictures(one / "celeba" / "img_align_celeba", 5, 218, 178)
     (two / "celeba").mkdir(parents=True)
@@ -209,20 +326,60 @@ def test_celeba_from_a_folder_and_from_its_archive(tmp_path, small_sets):
         assert np.array_equal(data.load("celeba", name, one).pixels, data.load("celeba", name, two).pixels)
 
 
-def test_the_splits_of_a_folder_that_has_grown_do_not_mix(tmp_path, small_sets):
+def apart(root):
+    """Whether no image of CelebA is in both splits, and how many there are."""
+    train, test = (data.load("celeba", name, root).pixels.flatten(1).numpy() for name in data.SPLITS)
+    return not {row.tobytes() for row in train} & {row.tobytes() for row in test}, len(train) + len(test)
+
+
+def test_the_splits_of_a_folder_that_has_grown_do_not_mix(tmp_path, whole):
     folder = tmp_path / "celeba" / "img_align_celeba"
+    whole("celeba", 8, 2)
     pictures(folder, 10, 218, 178)
     data.prepare("celeba", tmp_path)
     (tmp_path / "celeba" / "test_images.npy").unlink()
+    whole("celeba", 32, 8)
     pictures(folder, 40, 218, 178)
-    train, test = (data.load("celeba", name, tmp_path).pixels.flatten(1).numpy() for name in ("test", "train"))
-    assert len(train) + len(test) == 40
-    assert not {row.tobytes() for row in train} & {row.tobytes() for row in test}, "no image in both"
+    assert apart(tmp_path) == (True, 40), "the training images, loaded first, are of the grown folder too"
     for file in (tmp_path / "celeba").glob("train_images.json"):
         file.unlink()
     (tmp_path / "celeba" / "test_images.npy").unlink()
-    with pytest.raises(DataError, match="put there by hand, and the other split is missing"):
+    with pytest.raises(DataError, match="put there by hand, and the other split was not"):
         data.load("celeba", "test", tmp_path)
+
+
+def test_a_new_preparation_that_was_interrupted_is_ended_before_its_splits_are_trusted(tmp_path, whole, monkeypatch):
+    folder = tmp_path / "celeba" / "img_align_celeba"
+    whole("celeba", 16, 4)
+    pictures(folder, 20, 218, 178)
+    data.prepare("celeba", tmp_path)
+    whole("celeba", 20, 5)
+    pictures(folder, 25, 218, 178)
+    (tmp_path / "celeba" / "train_images.npy").unlink()
+    write = prepare.write
+
+    def only_train(path, *more):
+        if path.stem == "test_images":
+            raise KeyboardInterrupt
+        write(path, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(prepare, "write", only_train)
+        with pytest.raises(KeyboardInterrupt):
+            data.load("celeba", "train", tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "celeba", elsewhere / "celeba", ignore=shutil.ignore_patterns(folder.name))
+    with pytest.raises(DataError, match="prepared from different pictures.* are gone; put these there again"):
+        data.load("celeba", "test", elsewhere)
+    assert apart(tmp_path) == (True, 25)
+
+
+def test_one_split_put_there_by_hand_stops_before_the_other_is_decoded(tmp_path):
+    pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
+    np.save(tmp_path / "celeba" / "test_images.npy", np.zeros((1, 3, 218, 178), np.uint8))
+    with pytest.raises(DataError, match=r"test_images.npy was put there by hand"):
+        data.load("celeba", "train", tmp_path)
+    assert not list(tmp_path.glob("celeba/train_images*"))
 
 
 def test_a_compressed_archive_is_read_in_any_order(tmp_path):
@@ -236,17 +393,42 @@ def test_a_compressed_archive_is_read_in_any_order(tmp_path):
         assert np.array_equal(found.read(i), pixels[i, :, 16:234, 36:214])
 
 
-def test_faces_of_another_size_are_left_out_and_named(tmp_path, small_sets):
+def test_faces_of_another_size_are_left_out_and_named_with_every_load(tmp_path, whole):
+    whole("celeba", 5, 1)
     pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
     Image.new("RGB", (10, 20)).save(tmp_path / "celeba" / "img_align_celeba" / "small.png")
-    with pytest.warns(UserWarning, match="CelebA: left out 1 .*small.png: 10 x 20 pixels; .* CelebA are 178 x 218"):
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="CelebA: left out 1 .*small.png: 10 x 20 pixels; .* CelebA are 178 x 218"):
+            data.prepare("celeba", tmp_path)
+
+
+def test_faces_that_cannot_be_read_are_fatal_if_strict_however_often_one_asks(tmp_path, whole):
+    whole("celeba", 5, 1)
+    folder = tmp_path / "celeba" / "img_align_celeba"
+    pictures(folder, 6, 218, 178)
+    whole_face = (folder / "face_000.png").read_bytes()
+    (folder / "face_000.png").write_bytes(b"no picture")
+    said = "img_align_celeba: 1 that cannot be read: face_000.png: not a picture; mend or remove these"
+    for _ in range(2):
+        with pytest.raises(DataError, match=said):
+            data.prepare("celeba", tmp_path, strict=True)
+    with pytest.warns(UserWarning, match="left out 1"):
         data.prepare("celeba", tmp_path)
+    with pytest.raises(DataError, match=said):
+        data.prepare("celeba", tmp_path, strict=True)
+    (folder / "face_000.png").write_bytes(whole_face)
+    assert data.prepare("celeba", tmp_path, strict=True) == {"train": 5, "test": 1}
 
 
-def test_half_a_data_set_is_told(tmp_path):
+def test_half_a_data_set_is_told_with_every_load(tmp_path):
     pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
-    with pytest.warns(UserWarning, match="CelebA: 5 pictures found, not the 202,599 it has"):
-        data.prepare("celeba", tmp_path)
+    for _ in range(2):
+        with pytest.warns(UserWarning) as told:
+            data.prepare("celeba", tmp_path)
+        assert [str(one.message) for one in told] == [
+            "CelebA: 4 train images found, not the 162,079 it has",
+            "CelebA: 1 test images found, not the 40,520 it has",
+        ]
 
 
 def test_a_damaged_archive_is_named(tmp_path):
@@ -332,8 +514,16 @@ def test_unreadable_own_images_are_listed_or_fatal(own):
     with pytest.warns(UserWarning, match="that cannot be read: .*face_00"):
         counts = data.prepare("images", own, [(32, 24)])
     assert sum(counts.values()) == 6
-    with pytest.raises(DataError, match=r"face_00\d\.png cannot be read .*; mend or remove it"):
+    with pytest.raises(DataError, match=r"holiday: \d that cannot be read: face_00\d\.png: .*; mend or remove these"):
         data.prepare("images", own, [(32, 24)], strict=True)
+
+
+def test_a_split_without_a_single_readable_picture_names_the_folder_and_what_to_do(own):
+    pictures(own, 2, 32, 24)
+    (own / "face_000.png").write_bytes(b"no picture")
+    said = r"holiday: none of the 1 pictures chosen for .*_images.npy can be read .*face_000.png.*; mend them"
+    with pytest.raises(DataError, match=said):
+        data.prepare("images", own, [(32, 24)])
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, "holds no picture; at least two"), (1, "one picture alone .face_000")])

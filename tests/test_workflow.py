@@ -120,7 +120,7 @@ def test_a_folder_of_own_images_runs_through(project):
     assert all(row["train_images"] + row["test_images"] == 12 for row in rows)
     assert not list((project / "runs").rglob("*.part"))
     strict = sweep(project, *given, "strict=true")
-    assert strict.returncode == 1 and "broken.png cannot be read (not a picture); mend or remove it" in strict.stdout
+    assert strict.returncode == 1 and "that cannot be read: broken.png: not a picture; mend or remove" in strict.stdout
 
 
 def test_a_broken_row_is_set_aside_and_made_again(project, capsys):
