@@ -492,3 +492,30 @@ def trials(table: pd.DataFrame) -> Figure:
             axes.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("L1 on held-out images")
     return figure
+
+
+def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
+    """Test L1 after each change of a recipe, a dot a seed; a line where the unchanged one is, a band for the paper's.
+
+    Args:
+        table: the columns of `sensitivity.COLUMNS`, of one data set and one model; a panel each bottleneck. Trainings
+            that diverged have no L1 and are not drawn.
+        printed: of `results.read_printed`.
+    """
+    dataset, model = one_of(table, "dataset"), one_of(table, "model")
+    names = list(dict.fromkeys(table["change"]))[::-1]
+    bottlenecks = sorted(table["bottleneck"].unique())
+    size = (2.3 + 2.9 * len(bottlenecks), 0.8 + 0.22 * len(names))
+    figure, panels = plt.subplots(1, len(bottlenecks), figsize=size, sharey=True, squeeze=False)
+    for axes, k in zip(panels[0], bottlenecks, strict=True):
+        here = table[table["bottleneck"] == k]
+        axes.plot(here["test_l1"], here["change"].map(names.index), "o", alpha=0.8, markeredgewidth=0)
+        plain = here[here["change"] == names[-1]]["test_l1"].mean()
+        axes.axvline(plain, color=colour_of(settings.curve_title(model, "paper")), linewidth=0.8, zorder=1)
+        theirs = printed[(printed["dataset"] == dataset) & (printed["model"] == model) & (printed["bottleneck"] == k)]
+        for point in theirs.itertuples():
+            band = point.test_l1 - point.read_error, point.test_l1 + point.read_error
+            axes.axvspan(*band, color="0.75", linewidth=0, zorder=0)
+        axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel", xlim=(0, None))
+    panels[0][0].set_yticks(range(len(names)), names)
+    return figure

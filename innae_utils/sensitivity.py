@@ -1,0 +1,217 @@
+"""What moves a model's loss: the paper's recipe, and the same with one thing changed at a time.
+
+A printed curve that is missed by a few thousandths may be missed for a hundred reasons. This says which settings move a
+point by as much, and which do not: short trainings, as far as the second fall of the learning rate, after which a loss
+hardly moves any more.
+
+The folder of a call holds `changes.csv`, a row as soon as it is measured; the next call goes on where it stopped.
+"""
+
+import datetime
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from innae_utils import settings
+from innae_utils.results import ResultError, commit, replacing, versions
+from innae_utils.settings import PROJECT, Recipe, ours
+
+# What 24_what_moves_it declares; a test compares the two.
+PARAMETERS = (
+    "dataset", "model", "bottleneck", "seed", "preset", "epochs", "data_root", "runs", "device", "precision",
+)  # fmt: skip
+AS_IT_IS = "as it is"
+# A change is a field of the recipe and its factor; `schedule` stretches all epochs and falls of the learning rate.
+CHANGES: dict[str, dict[str, float]] = {
+    AS_IT_IS: {},
+    "weight decay 0": {"weight_decay": 0},
+    "weight decay / 10": {"weight_decay": 1 / 10},
+    "weight decay / 2": {"weight_decay": 1 / 2},
+    "weight decay x 2": {"weight_decay": 2},
+    "weight decay x 10": {"weight_decay": 10},
+    "learning rate / 2": {"lr": 1 / 2},
+    "learning rate x 2": {"lr": 2},
+    "batch / 2": {"batch_size": 1 / 2},
+    "batch x 2": {"batch_size": 2},
+    "schedule x 1.2": {"schedule": 1.2},
+    "schedule x 2": {"schedule": 2},
+}
+PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
+USED = ("epochs", "batch_size", "lr", "first_fall", "weight_decay")  # of the recipe that a change makes
+COLUMNS = (
+    *PLACE, "change", *USED, "train_images", "test_images", "train_l1", "test_l1", "seconds", "device", "threads",
+    "precision", "torch", "commit", "finished_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The checked parameters: the run that is changed, how many epochs of its schedule are trained, and the folder."""
+
+    run: settings.Run
+    epochs: int
+    folder: Path
+
+    @property
+    def base(self) -> Recipe:
+        """The paper's recipe, all epochs of it."""
+        return settings.find_recipe(self.run.dataset, self.run.model, "paper")
+
+
+def check_plan(parameters: Mapping[str, Any]) -> Plan:
+    """Check every parameter. `epochs` 0 means up to the second fall of the learning rate, or all if there is none.
+
+    Raises ParameterError that lists what is wrong.
+    """
+    settings.refuse_unknown(parameters, PARAMETERS, "24_what_moves_it")
+    p = dict(parameters)
+    settings.stop_if([f"{name}: is missing" for name in PARAMETERS if name not in p], "The study")
+    wrong = settings.check_names(p["dataset"], [p["model"]], ["paper"], p["preset"])
+    if not isinstance(p["runs"], str):
+        wrong.append(f"runs: {p['runs']!r} is a {type(p['runs']).__name__}; allowed: a string")
+    if p["dataset"] == "images":
+        wrong = ["dataset: 'images' has no printed recipe to change; allowed: any other"]
+    settings.stop_if(wrong, "The study")
+    base = settings.find_recipe(p["dataset"], p["model"], "paper")
+    few = settings.quick_of(settings.spec_of(p["dataset"], p["model"]))["epochs"]
+    known = {name: p[name] for name in (*PLACE, "data_root", "device", "precision")}
+    run = settings.check_run({**known, "recipe": "paper", "epochs": 0, "recompute": False, "run_dir": ""})
+    settings.stop_if(settings.check_number("epochs", p["epochs"], 0, base.epochs, f"0 to {base.epochs}"), "The study")
+    second = (*base.milestones, base.epochs, base.epochs)[1]
+    epochs = few if run.preset == "quick" else p["epochs"] or second
+    root = settings.preset_folder(Path(p["runs"] or PROJECT / "runs").expanduser().absolute(), run.preset)
+    folder = root / "sensitivity" / run.dataset / run.model / f"k{run.bottleneck:04d}" / f"seed{run.seed}"
+    return Plan(run, epochs, folder)
+
+
+def changed(base: Recipe, change: str, epochs: int) -> Recipe:
+    """The first epochs of a recipe with one change.
+
+    Args:
+        base: the whole recipe.
+        change: a name in `CHANGES`.
+        epochs: where the unchanged one stops; a stretched schedule stops as much later.
+
+    Example:
+        >>> base = settings.find_recipe("mnist", "classic", "paper")
+        >>> recipe = changed(base, "schedule x 1.2", 20)
+        >>> recipe.epochs, recipe.milestones
+        (24, (12,))
+        >>> changed(base, "weight decay / 2", 20).weight_decay
+        5e-06
+    """
+    factors = dict(CHANGES[change])
+    stretch = factors.pop("schedule", 1)
+    whole, stop = base.scaled(round(stretch * base.epochs)), max(1, round(stretch * epochs))
+    falls = tuple(fall for fall in whole.milestones if fall < stop)
+    new = {name: float(f"{getattr(base, name) * factor:.9g}") for name, factor in factors.items()}
+    values = {name: type(getattr(base, name))(value) for name, value in new.items()}
+    values |= {"epochs": stop, "milestones": falls}
+    return whole.with_values(**{name: ours(value) for name, value in values.items()})
+
+
+def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Train with every change that is still missing, one after the other; one record each, `COLUMNS`, known ones first.
+
+    A training whose loss does not stay finite has no losses in its record.
+
+    Args:
+        plan: from `check_plan`.
+        images: the splits `train` and `test`, on the device.
+
+    Raises:
+        ResultError: `changes.csv` was made with other settings, images or precision.
+    """
+    import pandas as pd
+
+    path = plan.folder / "changes.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = _done(path)
+    for change in CHANGES:
+        wanted = _wanted(plan, change, images)
+        record = next((record for record in done if record["change"] == change), None)
+        if record is None:
+            found = {**wanted, **_train(plan, change, images)}
+            record = {name: found[name] for name in COLUMNS}
+            done.append(record)
+            with replacing(path) as part:
+                pd.DataFrame(done, columns=list(COLUMNS)).to_csv(part, index=False)
+        elif other := [name for name, value in wanted.items() if record[name] != value]:
+            raise ResultError(
+                f"{path} was made with other settings ({', '.join(other)}); move it away, or give another `runs`"
+            )
+        yield record
+
+
+def _done(path: Path) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    return pd.read_csv(path).to_dict("records") if path.exists() else []
+
+
+def _wanted(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of how it was made: one on the disk must say the same."""
+    from innae_utils import train
+
+    recipe = changed(plan.base, change, plan.epochs)
+    known = {name: getattr(plan.run, name) for name in PLACE} | {"change": change}
+    known |= {name: getattr(recipe, name) for name in USED if name != "first_fall"}
+    known |= {"first_fall": (*recipe.milestones, recipe.epochs)[0]}
+    known |= {f"{split}_images": len(images[split]) for split in ("train", "test")}
+    return known | {"precision": train.pick_precision(plan.run.precision, images["train"])}
+
+
+def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]:
+    """Train once; the losses, and what this process knows of itself."""
+    import torch
+
+    from innae_utils import models, train
+
+    run, recipe, made_by = plan.run, changed(plan.base, change, plan.epochs), commit()
+    network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed).to(images["train"].device)
+    precision = train.pick_precision(run.precision, images["train"])
+    losses = {"train_l1": float("nan"), "test_l1": float("nan"), "seconds": float("nan")}
+    try:
+        history = list(train.fit(network, images["train"], recipe, seed=run.seed, precision=precision))
+        losses = {f"{split}_l1": train.evaluate(network, images[split]) for split in ("train", "test")}
+        losses["seconds"] = round(sum(record["seconds"] for record in history), 3)
+    except train.TrainingError:
+        pass  # diverged: that is an answer too
+    seen = {"device": str(images["train"].device), "threads": torch.get_num_threads(), "torch": versions()["torch"]}
+    finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {**losses, **seen, "commit": made_by, "finished_at": finished}
+
+
+# ---- published -------------------------------------------------------------------------------------------------
+
+
+def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "results") -> None:
+    """Add a folder's `changes.csv` to `results/sensitivity_<dataset>.csv`, in the place of earlier ones of its point.
+
+    Raises ResultError if it is not whole, quick, or made by code that no commit holds. Nothing is written then.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(Path(folder) / "changes.csv")
+    if missing := [change for change in CHANGES if change not in set(table["change"])]:
+        raise ResultError(f"{folder} is not finished ({', '.join(missing)}); run the notebook again, it goes on")
+    if not (table["preset"] == "full").all():
+        raise ResultError(f"{folder} is quick and not a result; publish full ones alone")
+    if not table["commit"].str.fullmatch("[0-9a-f]{40}").all():
+        raise ResultError(f"{folder} was made by code that no commit holds; commit it and run again")
+    path = Path(results) / f"sensitivity_{table['dataset'].iloc[0]}.csv"
+    known = pd.read_csv(path) if path.exists() else table[:0]
+    both = pd.concat([known, table]) if len(known) else table
+    both = both.drop_duplicates([*PLACE, "change"], keep="last")
+    with replacing(path) as part:
+        both.to_csv(part, index=False)
+
+
+def published(dataset: str, results: str | os.PathLike = PROJECT / "results"):
+    """The published changes of a data set, columns `COLUMNS`; empty if there are none."""
+    import pandas as pd
+
+    path = Path(results) / f"sensitivity_{dataset}.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))

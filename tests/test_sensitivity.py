@@ -1,0 +1,169 @@
+import pandas as pd
+import pytest
+from conftest import NOTEBOOKS, papermill
+
+from innae_utils import data, figures, models, results, sensitivity, settings, train
+from innae_utils.results import ResultError
+from innae_utils.settings import ParameterError, find_recipe
+
+GIVEN = {
+    "dataset": "digits", "model": "classic", "bottleneck": 4, "seed": 0, "preset": "quick", "epochs": 0,
+    "data_root": "", "device": "cpu", "precision": "auto",
+}  # fmt: skip
+
+
+def plan(tmp_path, **changes):
+    return sensitivity.check_plan({**GIVEN, "runs": str(tmp_path), **changes})
+
+
+@pytest.fixture(scope="module")
+def images():
+    return {"train": data.load("digits", "train", limit=160), "test": data.load("digits", "test", limit=20)}
+
+
+def test_the_notebook_declares_the_parameters_that_are_checked():
+    assert settings.declared_parameters(NOTEBOOKS / "24_what_moves_it.ipynb") == sensitivity.PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
+        ({"model": "classic_deep"}, "allowed: inn, classic"),
+        ({"dataset": "images"}, "'images' has no printed recipe"),
+        ({"bottleneck": 65}, "allowed: 1 to D = 64"),
+        ({"epochs": 101}, "allowed: 0 to 100"),
+        ({"epochs": 1.5}, "1.5 is a float"),
+        ({"runs": 3}, "allowed: a string"),
+        ({"epoch": 3}, "24_what_moves_it has no parameter 'epoch'"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(tmp_path, changes, said):
+    with pytest.raises(ParameterError) as caught:
+        plan(tmp_path, **changes)
+    assert said in str(caught.value)
+
+
+def test_epochs_0_is_up_to_the_second_fall():
+    whole = {**GIVEN, "runs": "", "preset": "full"}
+    found = {
+        place: sensitivity.check_plan({**whole, **dict(zip(("dataset", "model"), place, strict=True))}).epochs
+        for place in (("mnist", "classic"), ("mnist", "inn"), ("cifar10", "classic"), ("celeba", "inn"))
+    }
+    assert list(found.values()) == [20, 10, 85, 7], "falls after 10, 20, ...; 8 of 10; 60 and 85; 6 and 7"
+
+
+def test_each_change_changes_what_it_says_and_nothing_else():
+    base = find_recipe("mnist", "classic", "paper")
+    plain = sensitivity.changed(base, sensitivity.AS_IT_IS, 20)
+    assert (plain.epochs, plain.milestones) == (20, (10,))
+    fields = [name for name in vars(base) if name not in ("sources",)]
+    differ = {
+        change: {name: getattr(recipe, name) for name in fields if getattr(recipe, name) != getattr(plain, name)}
+        for change in sensitivity.CHANGES
+        for recipe in [sensitivity.changed(base, change, 20)]
+    }
+    assert differ == {
+        "as it is": {},
+        "weight decay 0": {"weight_decay": 0.0},
+        "weight decay / 10": {"weight_decay": 1e-6},
+        "weight decay / 2": {"weight_decay": 5e-6},
+        "weight decay x 2": {"weight_decay": 2e-5},
+        "weight decay x 10": {"weight_decay": 1e-4},
+        "learning rate / 2": {"lr": 5e-4},
+        "learning rate x 2": {"lr": 2e-3},
+        "batch / 2": {"batch_size": 64},
+        "batch x 2": {"batch_size": 256},
+        "schedule x 1.2": {"epochs": 24, "milestones": (12,)},
+        "schedule x 2": {"epochs": 40, "milestones": (20,)},
+    }
+    stretched = sensitivity.changed(base, "schedule x 2", 20)
+    assert [stretched.learning_rate(epoch) for epoch in (20, 21, 40)] == [1e-3, 1e-4, 1e-4]
+
+
+def test_the_unchanged_one_is_the_recipe_itself_stopped_early(tmp_path, images):
+    made = plan(tmp_path)
+    record = next(sensitivity.measure(made, images))
+    network = models.build("classic", "digits", 4, seed=0)
+    _ = list(zip(range(made.epochs), train.fit(network, images["train"], made.base), strict=False))
+    assert record["change"] == "as it is" and record["epochs"] == made.epochs == 2
+    assert record["test_l1"] == train.evaluate(network, images["test"])
+
+
+def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_path, images, monkeypatch):
+    begun = sensitivity.measure(plan(tmp_path), images)
+    first = [next(begun) for _ in range(3)]
+    trained = []
+    really = sensitivity._train
+    monkeypatch.setattr(sensitivity, "_train", lambda *given: trained.append(given[1]) or really(*given))
+    every = list(sensitivity.measure(plan(tmp_path), images))
+    assert [record["change"] for record in every] == list(sensitivity.CHANGES)
+    assert trained == list(sensitivity.CHANGES)[3:]
+    assert [record["test_l1"] for record in every[:3]] == [record["test_l1"] for record in first]
+    assert len({record["test_l1"] for record in every}) > 8, "the changes change something"
+    fewer = {**images, "train": data.load("digits", "train", limit=150)}
+    with pytest.raises(ResultError, match=r"changes\.csv was made with other settings \(train_images\)"):
+        list(sensitivity.measure(plan(tmp_path), fewer))
+
+
+def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkeypatch):
+    def diverges(*given, **named):
+        raise train.TrainingError("the loss is not finite")
+        yield
+
+    monkeypatch.setattr(train, "fit", diverges)
+    table = pd.DataFrame(list(sensitivity.measure(plan(tmp_path), images)))
+    assert table["test_l1"].isna().all() and len(table) == len(sensitivity.CHANGES)
+    again = list(sensitivity.measure(plan(tmp_path), images))
+    assert len(again) == len(sensitivity.CHANGES), "and it is not tried again"
+
+
+def table_of(**changes):
+    place = {"dataset": "mnist", "model": "classic", "bottleneck": 64, "seed": 0, "preset": "full"}
+    known = {**dict.fromkeys(sensitivity.COLUMNS, 1), **place, "commit": 40 * "a", **changes}
+    return pd.DataFrame([{**known, "change": c, "test_l1": 0.04 + i / 1e3} for i, c in enumerate(sensitivity.CHANGES)])
+
+
+def test_what_is_finished_is_published_in_the_place_of_its_elder(tmp_path):
+    for seed in (0, 1, 1):
+        table_of(seed=seed).to_csv(tmp_path / "changes.csv", index=False)
+        sensitivity.publish(tmp_path, tmp_path)
+    found = sensitivity.published("mnist", tmp_path)
+    assert len(found) == 2 * len(sensitivity.CHANGES) and list(found.columns) == list(sensitivity.COLUMNS)
+    assert sensitivity.published("digits", tmp_path).empty
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (table_of()[:-1], r"not finished \(schedule x 2\)"),
+        (table_of(preset="quick"), "is quick"),
+        (table_of(commit=40 * "a" + "-dirty"), "no commit holds"),
+    ],
+)
+def test_what_is_no_result_is_not_published(tmp_path, table, said):
+    table.to_csv(tmp_path / "changes.csv", index=False)
+    with pytest.raises(ResultError, match=said):
+        sensitivity.publish(tmp_path, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_figure_has_a_dot_a_training_and_the_papers_band():
+    both = pd.concat([table_of(), table_of(seed=1), table_of(bottleneck=12)])
+    left, right = figures.changes(both, results.read_printed()).axes
+    assert left.get_title() == "classic, $k$ = 12" and len(left.lines[0].get_xdata()) == 12
+    assert len(right.lines[0].get_xdata()) == 24
+    assert [label.get_text() for label in left.get_yticklabels()] == list(sensitivity.CHANGES)[::-1]
+    (band,) = right.patches
+    assert band.get_x() == pytest.approx(0.0355 - 0.0004) and band.get_width() == pytest.approx(0.0008)
+    assert right.lines[1].get_xdata()[0] == pytest.approx(0.04), "where the unchanged one is"
+
+
+def test_24_runs_and_goes_on(tmp_path):
+    given = {"preset": "quick", "runs": str(tmp_path), "bottleneck": 4}
+    papermill("24_what_moves_it.ipynb", tmp_path / "out.ipynb", given)
+    (path,) = tmp_path.rglob("changes.csv")
+    before = path.read_text()
+    assert "quick" in path.parts and len(before.splitlines()) == 1 + len(sensitivity.CHANGES)
+    papermill("24_what_moves_it.ipynb", tmp_path / "out.ipynb", given)
+    assert path.read_text() == before
