@@ -173,7 +173,7 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
         if box := left.get_legend():
             box.set_loc("upper right")  # losses fall, but PCA's reach far up, on a log axis above all: make room
             entries = len(box.get_texts())
-            left.set_ylim(0, left.get_ylim()[1] * (1 + (0.05 * entries if log else 0.03 * max(0, entries - 4))))
+            left.set_ylim(0, left.get_ylim()[1] * (1 + (0.065 * entries if log else 0.03 * max(0, entries - 4))))
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     return figure
