@@ -27,8 +27,8 @@ def rows(curve, model="classic", dataset="mnist", recipe="paper", seeds=(0,), tr
             known = {name: kind() for name, kind in results.ROW.items()}
             known |= {"dataset": dataset, "model": model, "recipe": recipe, "bottleneck": k, "seed": seed}
             known |= {"preset": "full", "test_l1": loss, "train_l1": train * loss, "image_size": ""}
-            plain = "paper" if recipe == "tuned" else recipe
-            known["epochs"] = settings.find_recipe(dataset, model, plain).epochs
+            there = recipe if recipe in settings.recipes_of(dataset, model) else "paper"  # `tuned` where published
+            known["epochs"] = settings.find_recipe(dataset, model, there).epochs
             made.append({**known, **changes})
     return pd.DataFrame(made, columns=list(results.ROW))
 
