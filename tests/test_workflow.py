@@ -137,6 +137,28 @@ def test_a_broken_row_is_set_aside_and_made_again(project, capsys):
     assert "set aside as result.broken" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("device", "precision", "cards", "able", "warned"),
+    [
+        ("cpu", "bf16", "0", {}, True),
+        ("auto", "bf16", "", {}, True),
+        ("auto", "bf16", "0", {}, False),
+        ("mps", "bf16", "", {}, False),
+        ("cpu", "bf16", "", {"avx512_bf16": True}, False),
+        ("cpu", "auto", "", {}, False),
+    ],
+)
+def test_a_sweep_warns_of_emulated_bfloat16(monkeypatch, capsys, device, precision, cards, able, warned):
+    import torch
+
+    import figures
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", cards)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    figures.warn_of_emulation(settings.check_sweep({"device": device, "precision": precision}))
+    assert ("Warning: this CPU has no instructions for bfloat16" in capsys.readouterr().err) == warned
+
+
 def test_another_precision_or_no_seed_0(project):
     one_run = ["preset=quick", "bottlenecks=4", "models=classic", "recipes=paper", "seeds=1"]
     done = sweep(project, *one_run)

@@ -76,6 +76,15 @@ def set_aside_broken_rows(sweep: settings.Sweep) -> None:
             print(f"{error}; set aside as {path.with_suffix('.broken').name}, the run is made again", file=sys.stderr)
 
 
+def warn_of_emulation(sweep: settings.Sweep) -> None:
+    """Say on the terminal what every run would say in its notebook: that bf16 will crawl on this CPU."""
+    if sweep.precision == "bf16" and sweep.device in ("auto", "cpu") and not slots.cards(sweep.device):
+        from innae_utils import train  # brings torch along: seconds that no other sweep should wait for
+
+        if not train.cpu_has_bfloat16():
+            print(f"Warning: {train.EMULATED}", file=sys.stderr, flush=True)
+
+
 def valid_cores(text: str) -> bool:
     """Whether this is a number of cores or `all`; says what is allowed if it is not."""
     good = text == "all" or (text.isdecimal() and int(text) > 0)
@@ -125,6 +134,7 @@ def main(arguments: list[str]) -> int:
     print(
         f"{len(jobs)} run{'s' if len(jobs) > 1 else ''} on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True
     )
+    warn_of_emulation(sweep)
     set_aside_broken_rows(sweep)
     if sweep.dataset != "images":  # there Snakemake sees by itself what has changed
         images.forget_others(sweep.run_folder / "data.json", sweep.images)
