@@ -84,7 +84,8 @@ def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
     for model, (label, colour) in zip(models, colours.items(), strict=True):
         curve = measured.curve(dataset, model)
         axes.plot(list(curve), list(curve.values()), "o-", markersize=3, linewidth=1.2, color=colour, label=label)
-        if claims.is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN:
+        judged = claims.is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN
+        if judged and claims.dip(curve) is None:
             found = saturation(curve)
             axes.plot(found, curve[found], "o", markersize=10, fillstyle="none", color=colour)
     if said := claims.panel(dataset).saturates:

@@ -20,6 +20,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter
 
 from innae_utils import models, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation, strip
+from innae_utils.sensitivity import AS_IT_IS
 
 STYLE = Path(__file__).with_name("innae.mplstyle")
 CURVES = [  # in the order of the legend; a curve keeps its colour in every figure
@@ -511,7 +512,7 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     for axes, k in zip(panels[0], bottlenecks, strict=True):
         here = table[table["bottleneck"] == k]
         axes.plot(here["test_l1"], here["change"].map(names.index), "o", alpha=0.8, markeredgewidth=0)
-        plain = here[here["change"] == names[-1]]["test_l1"].mean()
+        plain = here[here["change"] == AS_IT_IS]["test_l1"].mean()
         axes.axvline(plain, color=colour_of(settings.curve_title(model, "paper")), linewidth=0.8, zorder=1)
         theirs = printed[(printed["dataset"] == dataset) & (printed["model"] == model) & (printed["bottleneck"] == k)]
         for point in theirs.itertuples():

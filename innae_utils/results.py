@@ -316,7 +316,7 @@ def _check_publishable(rows) -> None:
         check_row({column: row[column] for column in ROW if column in row}, name)
         if row["preset"] != "full":
             raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
-        if not re.fullmatch(r"[0-9a-f]{40}", row["commit"]):  # unknown, or ending in -dirty
+        if not is_commit(row["commit"]):
             raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
         if split_name(row["recipe"])[1]:
             raise ResultError(f"{name} has weights of its own in the loss; publish rows of a recipe as it is alone")
@@ -602,6 +602,16 @@ def peak_memory_mb(device: str) -> float:
         return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def is_commit(text: str) -> bool:
+    """Whether a row's `commit` names one: not `unknown`, nor ending in `-dirty`.
+
+    Example:
+        >>> is_commit("dc0176163d497bc17d6561cad5714fd8f8e22ba2"), is_commit("dc01761-dirty")
+        (True, False)
+    """
+    return bool(re.fullmatch(r"[0-9a-f]{40}", text))
 
 
 def commit() -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from innae_utils import settings
-from innae_utils.results import ResultError, commit, replacing, versions
+from innae_utils.results import ResultError, commit, is_commit, replacing, versions
 from innae_utils.settings import PROJECT, Recipe, ours
 
 # What 24_what_moves_it declares; a test compares the two.
@@ -156,11 +156,15 @@ def _wanted(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any
     from innae_utils import train
 
     recipe = changed(plan.base, change, plan.epochs)
-    known = {name: getattr(plan.run, name) for name in PLACE} | {"change": change}
-    known |= {name: getattr(recipe, name) for name in USED if name != "first_fall"}
-    known |= {"first_fall": (*recipe.milestones, recipe.epochs)[0]}
+    known = {name: getattr(plan.run, name) for name in PLACE} | {"change": change} | _settings_of(recipe)
     known |= {f"{split}_images": len(images[split]) for split in ("train", "test")}
     return known | {"precision": train.pick_precision(plan.run.precision, images["train"])}
+
+
+def _settings_of(recipe: Recipe) -> dict[str, Any]:
+    """What a record says of its recipe: `USED`."""
+    known = {name: getattr(recipe, name) for name in USED if name != "first_fall"}
+    return known | {"first_fall": (*recipe.milestones, recipe.epochs)[0]}
 
 
 def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +194,9 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
 def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "results") -> None:
     """Add a folder's `changes.csv` to `results/sensitivity_<dataset>.csv`, in the place of earlier ones of its point.
 
-    Raises ResultError if it is not whole, quick, or made by code that no commit holds. Nothing is written then.
+    Raises ResultError if it is not whole, quick, cut short before the second fall of the learning rate, not of all
+    training images, without a loss of the unchanged training, not of these changes, or made by code that no commit
+    holds. Nothing is written then.
     """
     import pandas as pd
 
@@ -199,14 +205,33 @@ def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "r
         raise ResultError(f"{folder} is not finished ({', '.join(missing)}); run the notebook again, it goes on")
     if not (table["preset"] == "full").all():
         raise ResultError(f"{folder} is quick and not a result; publish full ones alone")
-    if not table["commit"].str.fullmatch("[0-9a-f]{40}").all():
+    if not table["commit"].map(is_commit).all():
         raise ResultError(f"{folder} was made by code that no commit holds; commit it and run again")
+    _check_whole(table, folder)
     path = Path(results) / f"sensitivity_{table['dataset'].iloc[0]}.csv"
     known = pd.read_csv(path) if path.exists() else table[:0]
     both = pd.concat([known, table]) if len(known) else table
     both = both.drop_duplicates([*PLACE, "change"], keep="last")
     with replacing(path) as part:
         both.to_csv(part, index=False)
+
+
+def _check_whole(table, folder: str | os.PathLike) -> None:
+    """Refuse trainings that are not what the full study of their point would have been."""
+    plain = table[table["change"] == AS_IT_IS].iloc[0]
+    base = settings.find_recipe(plain["dataset"], plain["model"], "paper")
+    second = (*base.milestones, base.epochs, base.epochs)[1]
+    if not second <= plain["epochs"] <= base.epochs:
+        raise ResultError(f"{folder} ran for {plain['epochs']} epochs; publish {second} to {base.epochs} alone")
+    images = settings.DATASETS[plain["dataset"]].images
+    if images and plain["dataset"] not in settings.COMMON and (table["train_images"] != images[0]).any():
+        raise ResultError(f"{folder} is not of all {images[0]} training images; train on all")
+    if not plain["test_l1"] > 0:
+        raise ResultError(f"{folder} has no loss of the training as it is; there is nothing to compare with")
+    for row in table.to_dict("records"):
+        wanted = _settings_of(changed(base, row["change"], plain["epochs"]))
+        if other := [name for name, value in wanted.items() if row[name] != value]:
+            raise ResultError(f"{folder}: {row['change']!r} has another {', '.join(other)}; run the notebook again")
 
 
 def published(dataset: str, results: str | os.PathLike = PROJECT / "results"):

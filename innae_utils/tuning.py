@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from innae_utils import settings
-from innae_utils.results import ResultError, commit, replacing
+from innae_utils.results import ResultError, commit, is_commit, replacing, versions
 from innae_utils.settings import PROJECT, Recipe
 
 # What 22_tuning declares; a test compares the two.
@@ -187,7 +187,7 @@ def _run(trial, plan: Plan, parts) -> float | None:
     network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed).to(parts[0].device)
     precision = train.pick_precision(run.precision, parts[0])
     seen = {"device": str(parts[0].device), "precision": precision, "threads": torch.get_num_threads()}
-    seen |= {"torch": torch.__version__, "commit": commit()}
+    seen |= {"torch": versions()["torch"], "commit": commit()}
     seen |= dict(zip(("train_images", "held_out_images"), map(len, parts), strict=True))
     held_out = None
     try:
@@ -308,7 +308,7 @@ def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "r
     ((dataset, models),) = entries.items()
     if not (trials["preset"] == "full").all():
         raise ResultError(f"{folder} is a quick study and not a result; publish full ones alone")
-    if not trials["commit"].str.fullmatch("[0-9a-f]+").all():
+    if not trials["commit"].map(is_commit).all():
         raise ResultError(f"{folder} was made by code that no commit holds; commit it and study again")
     path = results / f"tuning_{dataset}.csv"
     known = pd.read_csv(path) if path.exists() else trials[:0]

@@ -88,6 +88,19 @@ def test_2_a_curve_that_dips_does_not_saturate_before_its_dip():
         "it was the seed"
     )
     assert judge(2, rows({**CLASSIC, 32: 0.95 * 0.036 + 1e-6})).verdict == HOLDS
+    assert judge(2, rows({**CLASSIC, 32: 0.042})).verdict == HOLDS, "what rises has saturated, too"
+    later = {**CLASSIC, 12: 0.038, 16: 0.0365, 48: 0.034}
+    assert "falls from 0.0365 at 16 to 0.0340 at 48" in judge(2, rows(later, seeds=(0, 1))).evidence
+
+
+def test_2_a_dip_that_one_seed_makes_alone_does_not_count():
+    deep, flat = {**CLASSIC, 32: 0.030}, {**CLASSIC, 32: 0.036}
+    found = judge(2, rows(deep), rows(flat, seeds=(1,)))
+    assert found.verdict == OPEN and found.missing.startswith("3 seeds of classic at k = 12, 32, 64")
+    assert found.missing.endswith("but in 1 of 2 seeds only)")
+    assert judge(2, rows(deep, seeds=(0, 2)), rows(flat, seeds=(1,))).verdict == FAILS, "two of three"
+    assert judge(2, rows(deep), rows(deep)).verdict == OPEN, "one seed twice is one seed"
+    assert judge(2, rows(deep), rows({12: 0.036, 64: 0.0355}, seeds=(1,))).verdict == OPEN, "not run at the dip"
 
 
 def test_2_on_a_data_set_that_the_paper_does_not_have():
@@ -118,7 +131,12 @@ def test_3_the_inn_falls_to_the_end_and_is_clearly_better():
     assert judge(3, rows(without(CLASSIC, 32)), rows(INN, "inn")).missing == "INN and classic at a second k above 12"
     assert judge(3, rows(CLASSIC), rows({32: 0.022, 64: 0.018}, "inn")).missing == "INN at more than 2 bottlenecks"
     high = {40: 0.03, 48: 0.03, 64: 0.018}
-    assert judge(3, rows({**CLASSIC, **high}), rows(high, "inn")).missing == "INN at k = 32 or less"
+    assert judge(3, rows({**CLASSIC, **high}), rows(high, "inn")).missing == "INN at k = 32"
+    sparse = {1: 0.1, 16: 0.03, 64: 0.018}
+    assert judge(3, rows({**CLASSIC, 16: 0.036}), rows(sparse, "inn")).missing == "INN at k = 32", "16 is two doublings"
+    found = judge(3, rows({**CLASSIC, 48: 0.036}), rows({**INN, 48: 0.015}, "inn"))
+    assert found.verdict == FAILS and "no longer falls (0.0150 at 48)" in found.evidence, "it has risen since"
+    assert judge(3, rows(CLASSIC), rows({**INN, 48: 0.0178}, "inn")).verdict == HOLDS, "by 1 %: not told apart"
     late = judge(3, rows(CLASSIC), rows(INN, "inn"), rows({64: 0.0285}, recipe="late"))
     assert late.verdict == HOLDS and late.evidence.endswith("with late decay classic has 0.0285")
 
@@ -148,7 +166,9 @@ def test_5_deep_is_worst():
     assert with_(classic_deep={**DEEP, 64: 0.036}).verdict == FAILS, "within the margin of classic"
     assert with_(classic_1024={}).missing == "classic 1024 at k = 64"
     assert with_(classic_deep=without(DEEP, 64)).missing.startswith("classic deep at k = 64")
-    assert with_(classic_deep={64: 0.05}).missing == "classic deep at k = 32 or less"
+    for curve in ({64: 0.05}, {1: 0.09, 64: 0.05}, {12: 0.06, 64: 0.05}):
+        assert with_(classic_deep=curve).missing == "classic deep at k = 32", "what it did long before says nothing"
+    assert with_(classic_deep={32: 0.040, 64: 0.050}).verdict == HOLDS, "what rises has saturated, too"
     falling = with_(classic_deep={**DEEP, 32: 0.053})
     assert falling.verdict == FAILS and falling.evidence.endswith("but it still falls (0.0530 at 32)")
     assert with_(classic_1024={}, classic_deep={**DEEP, 64: 0.03}).verdict == FAILS, "one counterexample is enough"
@@ -168,7 +188,7 @@ def test_6_all_four_saturate_at_12():
 
 
 def study(count=20, **changes):
-    trial = {"dataset": "mnist", "model": "classic", "bottleneck": 64, "preset": "full", "state": "finished"}
+    trial = {"dataset": "mnist", "model": "classic", "bottleneck": 64, "seed": 0, "preset": "full", "state": "finished"}
     return pd.DataFrame([{**trial, **changes, "trial": n, "held_out_l1": 0.03} for n in range(count)])
 
 
@@ -188,6 +208,14 @@ def test_7_tuning_does_not_close_the_gap():
     both = pd.concat([study(), study(model="classic_1024")])
     wide = rows({64: 0.017}, "classic_1024", recipe="tuned")
     assert judge(7, inn, tuned, wide, studies=both).verdict == FAILS, "one tuned model that gets there is enough"
+    assert judge(7, inn, tuned, studies=both).missing == "the winner of the study of classic 1024 at k = 64"
+    assert judge(7, inn, rows({64: 0.017}, recipe="tuned"), studies=both).verdict == FAILS, "whatever else is missing"
+    split = pd.concat([study(10), study(10, seed=1)])
+    assert judge(7, inn, tuned, studies=split).verdict == OPEN, "two halves are no study"
+    late = judge(7, inn, plain, tuned, rows({64: 0.0172}, recipe="late"), studies=study())
+    assert late.verdict == FAILS and "classic, late decay 0.0172; tuned classic 0.0280" in late.evidence
+    worse = judge(7, inn, plain, rows({64: 0.05}, recipe="tuned"), studies=study())
+    assert worse.verdict == OPEN and "better than the paper's settings (0.0500, and 0.0355)" in worse.missing
 
 
 def test_8_training_and_test_loss_agree():
@@ -202,6 +230,8 @@ def test_8_training_and_test_loss_agree():
     assert judge(8, rows(CLASSIC, train=0.97), small, wide, *rest).verdict == HOLDS, "k = 4 is small"
     found = judge(8, rows(CLASSIC, train=0.97), rest[0], rows({8: 0.05}, "classic_deep"))
     assert found.missing == ", ".join(f"training and test loss of classic {m} at a k from 12" for m in ("1024", "deep"))
+    unknown = rows({12: 0.036, 64: 0.0355}, train=float("nan"))
+    assert judge(8, unknown, wide, *rest).missing == "training and test loss of classic at a k from 12"
     curve = {8: 0.1, 16: 0.082, 32: 0.08}
     assert judge(8, rows(curve, dataset="digits"), dataset="digits").verdict == HOLDS, "digits have one classic model"
     assert judge(8, rows(INN, "inn", train=0.5), rows(CLASSIC, recipe="late", train=0.5)).verdict == OPEN

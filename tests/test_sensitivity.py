@@ -114,14 +114,30 @@ def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkey
     monkeypatch.setattr(train, "fit", diverges)
     table = pd.DataFrame(list(sensitivity.measure(plan(tmp_path), images)))
     assert table["test_l1"].isna().all() and len(table) == len(sensitivity.CHANGES)
-    again = list(sensitivity.measure(plan(tmp_path), images))
-    assert len(again) == len(sensitivity.CHANGES), "and it is not tried again"
+
+    def again(*given, **named):
+        raise AssertionError("it is tried again")
+
+    monkeypatch.setattr(train, "fit", again)
+    pd.testing.assert_frame_equal(pd.DataFrame(list(sensitivity.measure(plan(tmp_path), images))), table)
+    one = table_of()
+    one.loc[one["change"] == "batch x 2", "test_l1"] = float("nan")
+    (axes,) = figures.changes(one, results.read_printed()).axes
+    drawn = pd.DataFrame({"x": axes.lines[0].get_xdata(), "y": axes.lines[0].get_ydata()}).dropna()
+    assert len(drawn) == len(sensitivity.CHANGES) - 1
 
 
-def table_of(**changes):
+def table_of(epochs=20, **changes):
     place = {"dataset": "mnist", "model": "classic", "bottleneck": 64, "seed": 0, "preset": "full"}
-    known = {**dict.fromkeys(sensitivity.COLUMNS, 1), **place, "commit": 40 * "a", **changes}
-    return pd.DataFrame([{**known, "change": c, "test_l1": 0.04 + i / 1e3} for i, c in enumerate(sensitivity.CHANGES)])
+    known = {**dict.fromkeys(sensitivity.COLUMNS, 1), **place, "commit": 40 * "a", "train_images": 60_000}
+    base = find_recipe("mnist", "classic", "paper")
+    table = pd.DataFrame([{**known, "change": c, "test_l1": 0.04 + i / 1e3} for i, c in enumerate(sensitivity.CHANGES)])
+    recipes = [sensitivity.changed(base, change, epochs) for change in sensitivity.CHANGES]
+    made = {
+        name: [getattr(recipe, name) for recipe in recipes] for name in ("epochs", "batch_size", "lr", "weight_decay")
+    }
+    falls = [recipe.milestones[0] for recipe in recipes]
+    return table.assign(**made, first_fall=falls).assign(**changes)
 
 
 def test_what_is_finished_is_published_in_the_place_of_its_elder(tmp_path):
@@ -139,6 +155,10 @@ def test_what_is_finished_is_published_in_the_place_of_its_elder(tmp_path):
         (table_of()[:-1], r"not finished \(schedule x 2\)"),
         (table_of(preset="quick"), "is quick"),
         (table_of(commit=40 * "a" + "-dirty"), "no commit holds"),
+        (table_of(epochs=11), "ran for 11 epochs; publish 20 to 100 alone"),
+        (table_of(train_images=1000), "not of all 60000 training images"),
+        (table_of(test_l1=float("nan")), "no loss of the training as it is"),
+        (table_of(lr=1e-3), "'learning rate / 2' has another lr"),
     ],
 )
 def test_what_is_no_result_is_not_published(tmp_path, table, said):
@@ -157,6 +177,8 @@ def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     (band,) = right.patches
     assert band.get_x() == pytest.approx(0.0355 - 0.0004) and band.get_width() == pytest.approx(0.0008)
     assert right.lines[1].get_xdata()[0] == pytest.approx(0.04), "where the unchanged one is"
+    (turned,) = figures.changes(table_of()[::-1], results.read_printed()).axes
+    assert turned.lines[1].get_xdata()[0] == pytest.approx(0.04), "in whatever order"
 
 
 def test_24_runs_and_goes_on(tmp_path):

@@ -157,7 +157,7 @@ def test_the_winner_is_trained_as_10_train_would(tmp_path, images):
 
 def entry(**changes):
     trial = dict.fromkeys(tuning.COLUMNS, 1) | {
-        "dataset": "digits", "model": "classic", "preset": "full", "commit": "abc", "epochs": 60, "lr": 3e-3,
+        "dataset": "digits", "model": "classic", "preset": "full", "commit": 40 * "a", "epochs": 60, "lr": 3e-3,
     }  # fmt: skip
     return trial | changes
 
