@@ -353,7 +353,7 @@ def doubling(dataset: str, curve: Mapping[int, float]) -> int | None:
 
 
 def _falls(dataset: str, curve: Mapping[int, float]) -> bool:
-    """Whether a curve falls over the last doubling by more than the tolerance of saturation, and nowhere rises again."""
+    """Whether a curve falls over the last doubling by more than the tolerance of saturation, and rises nowhere."""
     last = curve[panel(dataset).largest]
     fallen = last < (1 - SATURATION_TOLERANCE) * curve[doubling(dataset, curve)]
     return fallen and (1 - MARGIN) * last <= min(curve.values())

@@ -176,7 +176,8 @@ def _stored(dataset: settings.Dataset, split: str, root: Path, strict: bool) -> 
     """A split of a data set that lies under the root or can be downloaded, prepared if it is not yet."""
     prepared = _array(dataset, split, root)
     if dataset.name in FACES:
-        if not _by_hand(prepared) and _unfit(dataset, root, strict):
+        alone = _by_hand(prepared) and not all(_array(dataset, name, root).exists() for name in SPLITS)
+        if not alone and _unfit(dataset, root, strict):
             _faces(dataset, root, strict)
     elif not prepared.exists():
         pixels = _torchvision(dataset.name, split, root, download=False)
@@ -225,11 +226,14 @@ def beside_or_time(path: Path):
 def _unfit(dataset: settings.Dataset, root: Path, strict: bool) -> str:
     """Why the prepared arrays of faces cannot be taken as they are; "" if they can.
 
-    Both must come from the same pictures: else an image may be in both, as when one alone was prepared again.
+    Both must come from the same pictures: else an image may be in both, as when one alone was prepared again, or put
+    there by hand.
     """
     paths = [_array(dataset, split, root) for split in SPLITS]
     if missing := [path.name for path in paths if not path.exists()]:
         return f"{' and '.join(missing)} missing"
+    if len(by_hand := [path for path in paths if _by_hand(path)]) == 1:
+        return f"{by_hand[0].name} alone was put there by hand"
     ours = [preparing.beside(path) for path in paths if not _by_hand(path)]
     if len({noted.get("whole") for noted in ours}) > 1:
         return "they were prepared from different pictures"
@@ -388,7 +392,7 @@ def _kept(path: Path, pixels: np.ndarray, shape: tuple[int, int, int]) -> bool:
 
 
 def _download(dataset: settings.Dataset, root: Path) -> None:
-    """Download into a temporary folder beside the goal, then write the arrays that are missing; else leave no trace."""
+    """Download into a temporary folder beside the goal, then write the arrays; a failed download leaves no trace."""
     target = root / dataset.name
     made = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:

@@ -391,9 +391,10 @@ def _note(file, note: Path, state: dict[str, Any]) -> None:
 
 
 def _seal(path: Path, part: Path, source: Source, left_out: Sequence[str]) -> None:
-    """Write the .json beside, then give the array its name."""
+    """Write the .json beside, then give the array its name: an older one goes first, since the .json is not its."""
     found = {"fingerprint": source.fingerprint, "whole": source.whole, "left_out": list(left_out)}
     found |= {**stamp(part), "sha256": sha256(part)}
+    path.unlink(missing_ok=True)
     with replacing(path.with_suffix(".json")) as new:
         new.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)

@@ -79,6 +79,26 @@ def test_an_interrupted_preparation_goes_on_and_ends_the_same(few, tmp_path):
     assert visible(tmp_path) == ["train_images.json", "train_images.npy"]
 
 
+def test_a_preparation_killed_at_its_very_end_never_leaves_an_old_array_with_a_new_note(few, tmp_path, monkeypatch):
+    path = tmp_path / "train_images.npy"
+    prepare.write(path, source(few), (3, 4, 6))
+    other = source(255 - few)
+    other = prepare.Source(other.names, other.read, "other")
+
+    def killed(*paths):
+        if Path(paths[-1]) == path:
+            raise KeyboardInterrupt
+        return really(*paths)
+
+    really = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.write(path, other, (3, 4, 6))
+    monkeypatch.undo()
+    prepare.write(path, other, (3, 4, 6))
+    assert np.array_equal(prepare.read(path, (3, 4, 6)), 255 - few)
+
+
 def test_an_interrupted_preparation_of_other_pictures_is_not_gone_on_from(few, tmp_path):
     path = tmp_path / "train_images.npy"
     with pytest.raises(KeyboardInterrupt):
@@ -380,6 +400,17 @@ def test_one_split_put_there_by_hand_stops_before_the_other_is_decoded(tmp_path)
     with pytest.raises(DataError, match=r"test_images.npy was put there by hand"):
         data.load("celeba", "train", tmp_path)
     assert not list(tmp_path.glob("celeba/train_images*"))
+
+
+@pytest.mark.parametrize("split", data.SPLITS)
+def test_one_split_put_there_by_hand_beside_a_prepared_one_is_refused(tmp_path, whole, split):
+    whole("celeba", 4, 1)
+    pictures(tmp_path / "celeba" / "img_align_celeba", 5, 218, 178)
+    data.prepare("celeba", tmp_path)
+    (tmp_path / "celeba" / "test_images.json").unlink()
+    np.save(tmp_path / "celeba" / "test_images.npy", np.load(tmp_path / "celeba" / "train_images.npy")[:1])
+    with pytest.raises(DataError, match=r"test_images.npy was put there by hand, and the other split was not"):
+        data.load("celeba", split, tmp_path)
 
 
 def test_a_compressed_archive_is_read_in_any_order(tmp_path):
