@@ -85,7 +85,7 @@ def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
         curve = measured.curve(dataset, model)
         axes.plot(list(curve), list(curve.values()), "o-", markersize=3, linewidth=1.2, color=colour, label=label)
         judged = claims.is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN
-        if judged and claims.dip(curve) is None:
+        if judged and not claims.dips(curve):
             found = saturation(curve)
             axes.plot(found, curve[found], "o", markersize=10, fillstyle="none", color=colour)
     if said := claims.panel(dataset).saturates:

@@ -171,13 +171,37 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
         for axes in (left, right):
             axes.set_xlabel("bottleneck $k$")
             set_bottlenecks(axes, all_bottlenecks(dataset, mine), log)
-        if box := left.get_legend():
-            box.set_loc("upper right")  # losses fall, but PCA's reach far up, on a log axis above all: make room
-            entries = len(box.get_texts())
-            left.set_ylim(0, left.get_ylim()[1] * (1 + (0.065 * entries if log else 0.03 * max(0, entries - 4))))
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
+    figure.draw_without_rendering()  # how large a legend is, is known only then
+    for left, _ in grid:
+        make_room(left)
     return figure
+
+
+def make_room(axes: Axes, margin: float = 0.02, beside: float = 0.04, most: float = 2.5) -> None:
+    """Raise the upper limit of a drawn panel until no line runs through its legend in the upper right corner.
+
+    Args:
+        axes: with lines that have been drawn once; without a legend nothing is done.
+        margin: between the legend and the lines below it, a share of the panel's height.
+        beside: how far to the left of the legend lines are kept away, too, a share of the panel's width.
+        most: the limit is raised by no more than this factor.
+    """
+    if not (box := axes.get_legend()):
+        return
+    place = box.get_window_extent().transformed(axes.transAxes.inverted())
+    left, high = place.x0 - beside, 0.0
+    for line in axes.lines:
+        points = line.get_transform().transform(np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float))
+        points = axes.transAxes.inverted().transform(points[np.isfinite(points).all(axis=1)])
+        if len(points):
+            across = np.linspace(left, 1, 50)
+            across = across[(across >= points[0, 0]) & (across <= points[-1, 0])]
+            inside = np.concatenate([np.interp(across, *points.T), points[points[:, 0] >= left, 1]])
+            high = max(high, *inside, 0.0)
+    factor = high / max(place.y0 - margin, 1e-6)
+    axes.set_ylim(top=axes.get_ylim()[1] * min(max(1.0, factor), most))
 
 
 def all_bottlenecks(dataset: str, rows: pd.DataFrame) -> list[int]:
@@ -234,7 +258,8 @@ def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool) -> N
     lines = [tuple(handles[name]) for name in names]
     box = axes.legend(
         lines, names, title="grey: the paper's" if both else None, title_fontsize=7, fontsize=7,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=4.2 if both else 2.4, loc="best",
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=4.2 if both else 2.4,
+        loc="upper right",
         labelspacing=0.35, borderaxespad=0.1, alignment="left",
     )  # fmt: skip
     box.set_zorder(1.5)  # below the curves: a point that lies there is seen
@@ -264,9 +289,9 @@ def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame) -> None:
 
 
 def networks(dataset: str, rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """(model, image size) of a data set: its models at their own size ("") and, where rows have another, at that."""
+    """(model, image size) of a data set: its models at their own size (""), or at those that their rows have."""
     known = settings.DATASETS[dataset]
-    found = {(model, "") for model in known.models} if known.shape else set()
+    found = {(model, "") for model in known.models if model not in set(rows["model"])} if known.shape else set()
     for row in rows[rows["model"].isin(known.models)].to_dict("records"):
         size = settings.size_suffix(dataset, row["model"], row.get("image_size", "")).strip("_")
         found.add((row["model"], size))
@@ -343,7 +368,7 @@ def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence
     theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
     if len(theirs):
         reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
-    within = f"within {SATURATION_TOLERANCE:.0%} of the loss at the largest"
+    within = f"at most {SATURATION_TOLERANCE:.0%} above the loss at the largest"
     unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
     reading.append(f"Ring: the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
@@ -356,15 +381,17 @@ def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
     mine = with_curves(mine[mine["model"].isin(settings.MODEL_TITLES)])
     curves = [(m, r) for m in known.models for r in known.recipes if r in settings.recipes_of(dataset, m)]
     wanted = {(*curve, k, seed) for curve, k, seed in product(curves, known.bottlenecks, known.seeds)}
-    own = (mine["curve"] == mine["curve"].map(base)) | (known.shape is None)
+    option, own = _size_option(dataset, mine)
     there = set(mine[own][["model", "recipe", "bottleneck", "seed"]].itertuples(index=False, name=None))
     beside = len(there - wanted) + int((~own).sum())
     size = f"{len(curves)} curves x {len(known.bottlenecks)} bottlenecks x {len(known.seeds)} seed"
     said = [
         f"{known.title}: {len(wanted & there)} of {len(wanted)} runs there, {len(wanted - there)} missing "
-        f"({size}{'s' if len(known.seeds) > 1 else ''})" + (f"; {beside} more with other settings" if beside else "")
-        + "."
+        f"({size}{'s' if len(known.seeds) > 1 else ''})"
+        + (f" at image size {option}" if option else "")
+        + (f"; {beside} more of other seeds or settings" if beside else "") + "."
     ]  # fmt: skip
+    said += _of_images(known, mine)
     if dataset == "lfw":
         said.append("LFW stands in CelebA's place; the paper has no curve of it.")
     hidden = sorted(set(mine["curve"]) - set(drawn(mine)))
@@ -383,6 +410,31 @@ def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
         if len(commits) > 1:
             said.append(f"{curve} is of {len(commits)} commits: {', '.join(name[:7] for name in commits)}.")
     return said
+
+
+def _size_option(dataset: str, mine: pd.DataFrame) -> tuple[str, pd.Series]:
+    """The option `image_size` that most rows were made with, "" for a data set that has none, and which rows were."""
+    if dataset not in settings.COMMON or "image_size" not in mine or mine.empty:
+        return "", pd.Series(True, index=mine.index)
+    matches = {}
+    for option in settings.SIZES:
+        sizes = {model: settings.size_of(settings.spec_of(dataset, model, option)) for model in set(mine["model"])}
+        of_option = [size in ("", sizes[model]) for model, size in zip(mine["model"], mine["image_size"], strict=True)]
+        matches[option] = pd.Series(of_option, index=mine.index, dtype=bool)
+    option = max(matches, key=lambda name: matches[name].sum())
+    return option, matches[option]
+
+
+def _of_images(known: settings.Dataset, mine: pd.DataFrame) -> list[str]:
+    """How many images the runs saw, where that is not the whole data set."""
+    counts = [column for column in ("train_images", "test_images") if column in mine]
+    if not known.images or len(counts) < 2:
+        return []
+    seen = mine[counts].drop_duplicates().astype(int).sort_values(counts).to_records(index=False).tolist()
+    if all(pair == tuple(known.images) for pair in seen):
+        return []
+    each = " or ".join(f"{train:,} images and tested on {test:,}" for train, test in seen)
+    return [f"Trained on {each}."]
 
 
 # ---- figure 6 --------------------------------------------------------------------------------------------------
@@ -459,8 +511,9 @@ def difference_told(channels: int, largest: float) -> str:
             rf"Difference $x - \hat x$: red where the reconstruction is too dark, blue where it is too bright, "
             f"full colour at {largest:.2f} and beyond."
         )
+    times = f", {1 / largest:.3g} times enlarged" if largest < 0.9 else ""
     return (
-        rf"Difference $x - \hat x$, {1 / largest:.3g} times enlarged: grey where the reconstruction is right, "
+        rf"Difference $x - \hat x${times}: grey where the reconstruction is right, "
         f"full colour where it is off by {largest:.2f} or more."
     )
 
@@ -493,11 +546,15 @@ def trials(table: pd.DataFrame) -> Figure:
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=90)
             axes.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("L1 on held-out images")
+    if "preset" in table and set(table["preset"]) == {"quick"}:
+        figure.suptitle(f"every trial stopped after a few epochs{mark('quick')}", fontsize=9, x=0.01, ha="left")
     return figure
 
 
 def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     """Test L1 after each change of a recipe, a dot a seed; a line where the unchanged one is, a band for the paper's.
+
+    The caption says which is which, and how many epochs were trained.
 
     Args:
         table: the columns of `sensitivity.COLUMNS`, of one data set and one model; a panel each bottleneck. Trainings
@@ -507,8 +564,9 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     dataset, model = one_of(table, "dataset"), one_of(table, "model")
     names = list(dict.fromkeys(table["change"]))[::-1]
     bottlenecks = sorted(table["bottleneck"].unique())
-    size = (2.3 + 2.9 * len(bottlenecks), 0.8 + 0.22 * len(names))
+    size = (2.3 + 2.9 * len(bottlenecks), 1.1 + 0.22 * len(names))
     figure, panels = plt.subplots(1, len(bottlenecks), figsize=size, sharey=True, squeeze=False)
+    bands = 0
     for axes, k in zip(panels[0], bottlenecks, strict=True):
         here = table[table["bottleneck"] == k]
         axes.plot(here["test_l1"], here["change"].map(names.index), "o", alpha=0.8, markeredgewidth=0)
@@ -518,6 +576,17 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
         for point in theirs.itertuples():
             band = point.test_l1 - point.read_error, point.test_l1 + point.read_error
             axes.axvspan(*band, color="0.75", linewidth=0, zorder=0)
+            bands += 1
         axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel", xlim=(0, None))
     panels[0][0].set_yticks(range(len(names)), names)
+    epochs = sorted(int(n) for n in set(table[table["change"] == AS_IT_IS]["epochs"]))
+    others = sorted({int(n) for n in table["epochs"]} - set(epochs))
+    said = f"A dot a training of {' or '.join(map(str, epochs))} epochs"
+    said += f" (a stretched schedule: {' or '.join(map(str, others))})" if others else ""
+    said += ". The line is the mean of the trainings as they are"
+    said += "; the grey band is the paper's printed value, as wide as it can be read." if bands else "."
+    presets = [preset for preset in table["preset"].unique() if preset != "full"]
+    said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
+    width = int(19 * figure.get_figwidth())
+    figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure

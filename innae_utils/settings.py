@@ -725,7 +725,8 @@ def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[st
     if preset not in PRESETS:
         wrong.append(f"preset: {preset!r} is not known; allowed: {', '.join(PRESETS)}")
     if not isinstance(dataset, str) or dataset not in DATASETS:
-        return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}"]
+        alone = "; all of them are drawn from published rows alone: ROWS=published DATASET=all" * (dataset == "all")
+        return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}{alone}"]
     for model in models:
         if model not in (allowed := MODELS.get(dataset, DATASETS[dataset].models)):
             allowed = ", ".join(allowed)

@@ -100,6 +100,8 @@ def test_2_a_dip_that_one_seed_makes_alone_does_not_count():
     assert found.missing.endswith("but in 1 of 2 seeds only)")
     assert judge(2, rows(deep, seeds=(0, 2)), rows(flat, seeds=(1,))).verdict == FAILS, "two of three"
     assert judge(2, rows(deep), rows(deep)).verdict == OPEN, "one seed twice is one seed"
+    two = judge(2, rows({**deep, 48: 0.029}), rows(deep, seeds=(1,)))
+    assert two.verdict == FAILS and "to 0.0300 at 32" in two.evidence, "48 has one seed, but 32 has two"
     assert judge(2, rows(deep), rows({12: 0.036, 64: 0.0355}, seeds=(1,))).verdict == OPEN, "not run at the dip"
 
 

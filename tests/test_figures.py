@@ -146,7 +146,7 @@ def test_lfw_takes_celebas_place_and_is_not_compared_with_celebas_curve():
     assert not [line for line in figure.axes[4].get_lines() if line.get_color() == figures.PAPER]
     assert labels(figure.axes[4]) == ["INN", "classic, 156x128"]
     written = [text.get_text().split("\n")[0] for text in figure.axes[5].texts]
-    assert written == ["INN", "classic", "classic, 156x128"]
+    assert written == ["INN", "classic, 156x128"], "what has no run at its own size is not what is compared"
     assert figures.sheet_of(pd.concat([faces, faces.assign(dataset="celeba")]))[-1] == "celeba"
 
 
@@ -155,9 +155,45 @@ def test_the_caption_counts_what_is_there_and_what_is_not():
     assert said == "digits (8 x 8): 18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds)."
     more = pd.concat([table(), table().query("bottleneck == 8").assign(bottleneck=5)])
     (_, said) = figures.caption(more, None, ["digits"])
-    assert "18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds); 6 more with other settings." in said
+    assert (
+        "18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds); 6 more of other seeds or settings."
+        in said
+    )
     (_, nothing) = figures.caption(table()[:0], None, ["mnist"])
     assert nothing == "MNIST: 0 of 60 runs there, 60 missing (5 curves x 12 bottlenecks x 1 seed)."
+
+
+def test_the_caption_counts_a_sweep_of_faces_at_the_size_it_has():
+    known = settings.DATASETS["lfw"]
+    runs = [(model, k) for model in ("inn", "classic") for k in known.bottlenecks[:3]]
+    rows = pd.DataFrame(
+        [{"dataset": "lfw", "model": model, "recipe": "paper", "bottleneck": k, "seed": 0, "preset": "full",
+          "image_size": "156x128", "test_l1": 0.1, "train_images": 3200, "test_images": 800} for model, k in runs]
+    )  # fmt: skip
+    (_, said) = figures.caption(rows, None, ["lfw"])
+    assert "6 of 14 runs there, 8 missing (2 curves x 7 bottlenecks x 1 seed) at image size common." in said
+    assert "Trained on 3,200 images and tested on 800." in said
+    rows.loc[rows["model"] == "classic", "image_size"] = "218x178"
+    (_, said) = figures.caption(rows.assign(train_images=known.images[0], test_images=known.images[1]), None, ["lfw"])
+    assert "8 missing (2 curves x 7 bottlenecks x 1 seed) at image size authors." in said and "Trained on" not in said
+    extra = rows.assign(train_images=10_586, test_images=[2647] * 5 + [8])
+    (_, said) = figures.caption(extra, None, ["lfw"])
+    assert "Trained on 10,586 images and tested on 8 or 10,586 images and tested on 2,647." in said
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("losses", [(0.5, 0.3, 0.2, 0.15, 0.1), (0.3, 0.3, 0.3, 0.3, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5)])
+def test_no_line_runs_through_the_legend(log, losses):
+    one = table().query("seed == 0 and bottleneck == 2")
+    every = [one.assign(bottleneck=k, test_l1=loss) for k, loss in zip((2, 4, 8, 16, 32), losses, strict=True)]
+    figure = figures.figure5(pd.concat(every), log=log)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    box = axes.get_legend().get_window_extent()
+    for line in axes.lines:
+        if line.get_gid() != "ring":
+            path = line.get_path().interpolated(100).transformed(line.get_transform())
+            assert not any(box.contains(*point) for point in path.vertices if np.isfinite(point).all())
 
 
 def test_the_caption_says_what_was_not_made_alike():
