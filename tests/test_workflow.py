@@ -121,6 +121,7 @@ def test_a_folder_of_own_images_runs_through(project):
     assert not list((project / "runs").rglob("*.part"))
     strict = sweep(project, *given, "strict=true")
     assert strict.returncode == 1 and "that cannot be read: broken.png: not a picture; mend or remove" in strict.stdout
+    assert "set -euo pipefail" not in strict.stdout + strict.stderr, "what Snakemake adds to it says nothing"
 
 
 def test_a_broken_row_is_set_aside_and_made_again(project, capsys):

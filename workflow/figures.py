@@ -13,9 +13,11 @@ import slots
 
 from innae_utils import results, settings
 
-NOISE = re.compile(  # what Snakemake says between one step and the next
+NOISE = re.compile(  # what Snakemake says between one step and the next, and after the last words of a job that failed
     r"\s*$|Select jobs|Execute \d+ jobs|Finished jobid|\[\w{3} \w{3} +\d+ [\d:]+ \d{4}\]|Complete log|Elapsed time|"
-    r"Using profile|Using shell|Provided cores|Rules claiming|Nothing to be done"
+    r"Using profile|Using shell|Provided cores|Rules claiming|Nothing to be done|Assuming unrestricted|"
+    r"RuleException:$|CalledProcessError in file|Command 'set -euo pipefail;|Exiting because a job execution failed|"
+    r"WorkflowError:$|At least one job did not complete successfully"
 )
 
 
