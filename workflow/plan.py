@@ -140,12 +140,14 @@ def readable(seconds: float) -> str:
     """Seconds as a person would say them.
 
     Example:
-        >>> readable(42), readable(600), readable(9000)
-        ('42 s', '10 min', '2 h 30 min')
+        >>> readable(42), readable(600), readable(9000), readable(1_540_000)
+        ('42 s', '10 min', '2 h 30 min', '17.8 days')
     """
     minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"
+    if minutes >= 72 * 60:
+        return f"{seconds / 86_400:.1f} days"
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
@@ -191,8 +193,10 @@ def main(arguments: list[str]) -> int:
     print(f"{at_once} at once with {threads} thread(s) each: about {readable(max(longest, total / at_once))}, {memory}")
     if load > BUSY:
         print(
-            f"Other work is going on here (a load of {load:.1f}): this is how long it takes beside that. Runs with "
-            "several threads suffer most, since these wait for each other: THREADS=1 may be faster now."
+            f"Other work is going on here (a load of {load:.1f}): this is how long it takes beside that, give or "
+            "take a half."
+            + " Runs with several threads suffer most, since these wait for each other: THREADS=1 may be faster now."
+            * (threads > 1)
         )
     return 0
 
