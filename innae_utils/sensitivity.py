@@ -188,6 +188,40 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
     return {**losses, **seen, "commit": made_by, "finished_at": finished}
 
 
+# ---- seeds -----------------------------------------------------------------------------------------------------
+
+
+def between_seeds(rows, printed=None):
+    """How far runs that differ in nothing but the seed lie apart, and their means from the paper's points.
+
+    Args:
+        rows: finished rows of one curve (data set, model, recipe, image size), columns `results.ROW`.
+        printed: of `results.read_printed`; None for none.
+
+    Returns:
+        A table (index: bottleneck; columns: runs, mean, lowest, highest, and, if printed, paper and difference, NaN
+        where nothing is printed), and the standard deviation between seeds, pooled over the bottlenecks that have two
+        runs or more; NaN if none has.
+
+    Raises:
+        ResultError: the rows are of several curves, or two are of the same seed and bottleneck.
+    """
+    curve = ["dataset", "model", "recipe", "image_size"]
+    if len(rows[curve].drop_duplicates()) > 1:
+        raise ResultError("the rows are of several curves; give those of one data set, model, recipe and image size")
+    if rows.duplicated(["bottleneck", "seed"]).any():
+        raise ResultError("two rows are of the same seed and bottleneck; give one of each")
+    losses = rows.groupby("bottleneck")["test_l1"]
+    table = losses.agg(runs="size", mean="mean", lowest="min", highest="max")
+    freedom = int((table["runs"] - 1).sum())
+    squares = ((rows["test_l1"] - losses.transform("mean")) ** 2).sum()
+    if printed is not None and len(rows):
+        mine = (printed["dataset"] == rows["dataset"].iloc[0]) & (printed["model"] == rows["model"].iloc[0])
+        table["paper"] = printed[mine].set_index("bottleneck")["test_l1"].reindex(table.index)
+        table["difference"] = table["mean"] - table["paper"]
+    return table, (squares / freedom) ** 0.5 if freedom else float("nan")
+
+
 # ---- published -------------------------------------------------------------------------------------------------
 
 

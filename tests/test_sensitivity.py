@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill
@@ -179,6 +180,27 @@ def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     assert right.lines[1].get_xdata()[0] == pytest.approx(0.04), "where the unchanged one is"
     (turned,) = figures.changes(table_of()[::-1], results.read_printed()).axes
     assert turned.lines[1].get_xdata()[0] == pytest.approx(0.04), "in whatever order"
+
+
+def seeds_of(losses, **changes):
+    known = {"dataset": "mnist", "model": "classic", "recipe": "paper", "image_size": "28x28", **changes}
+    return pd.DataFrame([{**known, "bottleneck": k, "seed": s, "test_l1": loss} for (k, s), loss in losses.items()])
+
+
+def test_the_scatter_between_seeds_is_pooled_within_bottlenecks():
+    losses = {(12, 0): 0.040, (12, 1): 0.042, (64, 0): 0.035, (64, 1): 0.036, (64, 2): 0.040, (3, 0): 0.07}
+    table, sd = sensitivity.between_seeds(seeds_of(losses), results.read_printed())
+    groups = [np.array([0.040, 0.042]), np.array([0.035, 0.036, 0.040])]
+    assert sd == pytest.approx(np.sqrt(sum((g.var(ddof=1) * (len(g) - 1)) for g in groups) / 3))
+    assert table["runs"].to_dict() == {3: 1, 12: 2, 64: 3}
+    assert table.loc[64, ["mean", "lowest", "highest"]].tolist() == pytest.approx([0.037, 0.035, 0.040])
+    assert table.loc[64, "difference"] == pytest.approx(0.037 - 0.0355) and np.isnan(table.loc[3, "paper"])
+    alone, unknown = sensitivity.between_seeds(seeds_of({(12, 0): 0.04}))
+    assert np.isnan(unknown) and list(alone.columns) == ["runs", "mean", "lowest", "highest"]
+    with pytest.raises(ResultError, match="same seed and bottleneck"):
+        sensitivity.between_seeds(pd.concat([seeds_of(losses), seeds_of({(12, 0): 0.04})]))
+    with pytest.raises(ResultError, match="several curves"):
+        sensitivity.between_seeds(pd.concat([seeds_of(losses), seeds_of(losses, recipe="late")]))
 
 
 def test_24_runs_and_goes_on(tmp_path):
