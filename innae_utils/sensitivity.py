@@ -122,7 +122,7 @@ def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         images: the splits `train` and `test`, on the device.
 
     Raises:
-        ResultError: `changes.csv` was made with other settings, images or precision.
+        ResultError: `changes.csv` was made with other settings, images, precision, device or torch.
     """
     import pandas as pd
 
@@ -139,9 +139,7 @@ def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             with replacing(path) as part:
                 pd.DataFrame(done, columns=list(COLUMNS)).to_csv(part, index=False)
         elif other := [name for name, value in wanted.items() if record[name] != value]:
-            raise ResultError(
-                f"{path} was made with other settings ({', '.join(other)}); move it away, or give another `runs`"
-            )
+            raise ResultError(f"{path} was made otherwise ({', '.join(other)}); move it away, or give another `runs`")
         yield record
 
 
@@ -158,6 +156,7 @@ def _wanted(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any
     recipe = changed(plan.base, change, plan.epochs)
     known = {name: getattr(plan.run, name) for name in PLACE} | {"change": change} | _settings_of(recipe)
     known |= {f"{split}_images": len(images[split]) for split in ("train", "test")}
+    known |= {"device": images["train"].device.type, "torch": versions()["torch"]}
     return known | {"precision": train.pick_precision(plan.run.precision, images["train"])}
 
 
@@ -183,9 +182,8 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
         losses["seconds"] = round(sum(record["seconds"] for record in history), 3)
     except train.TrainingError:
         pass  # diverged: that is an answer too
-    seen = {"device": str(images["train"].device), "threads": torch.get_num_threads(), "torch": versions()["torch"]}
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {**losses, **seen, "commit": made_by, "finished_at": finished}
+    return {**losses, "threads": torch.get_num_threads(), "commit": made_by, "finished_at": finished}
 
 
 # ---- seeds -----------------------------------------------------------------------------------------------------

@@ -927,8 +927,9 @@ class Sweep:
 
     @property
     def figure_folder(self) -> Path:
-        """The folder of the data set's figures."""
-        return preset_folder(self.figures, self.preset) / self.dataset
+        """The folder of the data set's figures; another image size, and each folder of own images, has its own."""
+        size = size_of(self.spec("inn")) if self.dataset == "images" else self.image_size.replace("authors", "")
+        return preset_folder(self.figures, self.preset) / (self.place + (size and f"_{size}"))
 
 
 def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP_PARAMETERS) -> Sweep:

@@ -103,8 +103,11 @@ def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_pat
     assert [record["test_l1"] for record in every[:3]] == [record["test_l1"] for record in first]
     assert len({record["test_l1"] for record in every}) > 8, "the changes change something"
     fewer = {**images, "train": data.load("digits", "train", limit=150)}
-    with pytest.raises(ResultError, match=r"changes\.csv was made with other settings \(train_images\)"):
+    with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(train_images\)"):
         list(sensitivity.measure(plan(tmp_path), fewer))
+    monkeypatch.setattr(sensitivity, "versions", lambda: {"torch": "1.0.0"})
+    with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(torch\)"):
+        list(sensitivity.measure(plan(tmp_path), images))
 
 
 def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkeypatch):

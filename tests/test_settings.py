@@ -218,3 +218,17 @@ def test_a_quick_sweep_of_large_own_images_has_runs_and_a_folder_of_its_own(tmp_
         {**good(tmp_path), "dataset": "images", "image_size": "96,128", "data_root": str(cats), "run_dir": ""}
     )
     assert run.run_dir.parts[-5].startswith("cats-") and run.run_dir.parts[-6] == "images"
+
+
+def test_another_image_size_draws_into_a_folder_of_its_own(tmp_path):
+    given = {"data_root": str(tmp_path), "figures": str(tmp_path)}
+
+    def folder(dataset, size):
+        return settings.check_sweep({**given, "dataset": dataset, "image_size": size}).figure_folder
+
+    assert folder("lfw", "") == folder("lfw", "authors") == tmp_path / "lfw"
+    assert folder("lfw", "common") == tmp_path / "lfw_common"
+    assert folder("mnist", "") == tmp_path / "mnist"
+    own = tmp_path / "images" / settings.own_name(tmp_path)
+    assert folder("images", "96,64") == folder("images", "96x64") == own.with_name(f"{own.name}_96x64")
+    assert folder("images", "96,128") != folder("images", "96,64")

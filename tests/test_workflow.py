@@ -118,6 +118,8 @@ def test_a_folder_of_own_images_runs_through(project):
         ("classic", "16x24"), ("inn", "16x24"), ("pca", "16x24"),
     ]  # fmt: skip
     assert all(row["train_images"] + row["test_images"] == 12 for row in rows)
+    own = project / "figures" / "quick" / "images" / f"{settings.own_name(folder)}_16x24"
+    assert (own / "figure5.png").exists() and (own / "figure6.pdf").exists() and str(own) in done.stdout
     assert not list((project / "runs").rglob("*.part"))
     strict = sweep(project, *given, "strict=true")
     assert strict.returncode == 1 and "that cannot be read: broken.png: not a picture; mend or remove" in strict.stdout
