@@ -15,7 +15,6 @@ import datetime
 import gc
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -264,11 +263,7 @@ def whole_figures(options: argparse.Namespace) -> dict:
 
 def machine(options: argparse.Namespace, device: torch.device) -> dict:
     """What the figures were measured on."""
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else results.processor()
     return {
         "device": name, "cores": os.cpu_count(), "threads": options.threads, "torch": torch.__version__,
         "date": datetime.date.today().isoformat(), "load": os.getloadavg()[0],

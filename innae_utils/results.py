@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -41,8 +42,8 @@ from innae_utils.settings import (
 ROW: dict[str, type] = {
     "dataset": str, "model": str, "recipe": str, "bottleneck": int, "seed": int, "preset": str, "epochs": int,
     "image_size": str, "train_images": int, "test_images": int, "train_l1": float, "test_l1": float, "n_params": int,
-    "seconds": float, "peak_memory_mb": float, "device": str, "threads": int, "precision": str, "torch": str,
-    "freia": str, "commit": str, "finished_at": str,
+    "seconds": float, "peak_memory_mb": float, "device": str, "machine": str, "threads": int, "precision": str,
+    "torch": str, "freia": str, "commit": str, "finished_at": str,
 }  # fmt: skip
 
 
@@ -554,11 +555,37 @@ def replace_block(text: str, name: str, content: str) -> str:
 def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
     """The README's table: the published points of the paper's data sets (LFW beside CelebA), beside the paper's."""
     printed = read_printed(folder)
-    both = table(published(folder), printed)
-    return to_markdown(both[(both["seeds"] > 0) & both["dataset"].isin([*printed["dataset"], "lfw"])])
+    rows = published(folder)
+    both = table(rows, printed)
+    shown = both[(both["seeds"] > 0) & both["dataset"].isin([*printed["dataset"], "lfw"])]
+    machines = sorted(set(rows[rows["dataset"].isin(shown["dataset"])]["machine"]))
+    return to_markdown(shown) + "\n\nMade on: " + "; ".join(machines) + "."
 
 
 # ---- what made a row -------------------------------------------------------------------------------------------
+
+
+def processor() -> str:
+    """The name of this machine's processor, as it gives it itself; "unknown processor" if it does not."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine() or "unknown processor"
+
+
+def machine(device: str) -> str:
+    """What a run on a device was computed on: the card, if it is one, the processor, and all its cores.
+
+    Example:
+        >>> machine("cpu").endswith("cores)")
+        True
+    """
+    import torch
+
+    host = f"{processor()} ({os.cpu_count()} cores)"
+    return f"{torch.cuda.get_device_name(device)}, {host}" if device.startswith("cuda") else host
 
 
 def make_row(place: Mapping[str, Any], images: Mapping[str, Any], **measured: Any) -> dict[str, Any]:
@@ -570,11 +597,12 @@ def make_row(place: Mapping[str, Any], images: Mapping[str, Any], **measured: An
         measured: train_l1, test_l1, n_params, seconds, device, precision, and commit, read before training.
 
     Returns:
-        These and what this process knows of itself: memory, threads, versions, time.
+        These and what this process knows of itself: machine, memory, threads, versions, time.
     """
     import torch
 
     known = {**place, **measured, **versions(), "threads": torch.get_num_threads()}
+    known["machine"] = machine(measured["device"])
     known["image_size"] = "x".join(str(side) for side in images["train"].shape[1:])
     known |= {f"{split}_images": len(images[split]) for split in ("train", "test")}
     known["peak_memory_mb"] = round(peak_memory_mb(measured["device"]), 1)

@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import math
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,18 @@ def test_a_row_comes_back_as_it_was_written(tmp_path):
         (tmp_path / "result.json").read_text())["peak_memory_mb"])  # fmt: skip
     assert list(row()) == list(results.ROW)
     assert (row()["image_size"], row()["train_images"], row()["test_images"]) == ("8x8", 3, 2)
+
+
+def test_a_row_tells_the_processor_its_cores_and_the_card(monkeypatch, tmp_path):
+    cores = f"({os.cpu_count()} cores)"
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(results, "Path", lambda name: cpuinfo)  # not there yet, as on a Mac
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    assert row()["machine"] == f"arm {cores}"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2.0 GHz: new\nprocessor\t: 1\nmodel name\t: other\n")
+    assert row()["machine"] == f"Some CPU @ 2.0 GHz: new {cores}"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device}")
+    assert results.machine("cuda:1") == f"card cuda:1, Some CPU @ 2.0 GHz: new {cores}"
 
 
 def test_gather_makes_a_tidy_table_and_leaves_out_what_is_no_row(tmp_path):
@@ -249,7 +263,8 @@ def test_the_readmes_table_is_that_of_the_published_rows():
     rows = results.published()
     rows = rows[rows["dataset"] != "digits"]  # which the paper has not
     kinds = rows[rows["model"] != "pca"].groupby(["dataset", "model", "recipe", "bottleneck", "image_size"]).ngroups
-    assert len(table) == 2 + kinds and "not run" not in results.readme_table()
+    assert table[-2:] == ["", f"Made on: {'; '.join(sorted(set(rows['machine'])))}."]
+    assert len(table) - 2 == 2 + kinds and "not run" not in results.readme_table()
 
 
 def test_a_block_between_comments_is_replaced_and_nothing_else():
