@@ -153,11 +153,16 @@ def check_row(row: Any, name: str) -> None:
 
 
 def read_row(path: Path) -> dict[str, Any]:
-    """The row in a `result.json`. Raises ResultError if there is none in it."""
+    """The row in a `result.json`; one from before rows told it has the machine "not recorded".
+
+    Raises ResultError if there is no row in it.
+    """
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultError(f"{path} is not a row: {error}") from error
+    if isinstance(row, dict) and {*ROW} - {*row} == {"machine"}:
+        row = {column: row.get(column, "not recorded") for column in {**ROW, **row}}
     check_row(row, str(path))
     return row
 
@@ -297,13 +302,13 @@ def publish(rows, path: str | os.PathLike):
 
     Raises:
         ResultError: a row is quick, cut short, of other weights in the loss than its recipe's, or made by code that
-            no commit holds. Nothing is written then.
+            no commit holds; or the CSV has other columns than a row. Nothing is written then.
     """
     import pandas as pd
 
     _check_publishable(rows)
     path = Path(path)
-    known = [pd.read_csv(path)] if path.exists() else []
+    known = [_read_table(path)] if path.exists() else []
     table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
@@ -438,10 +443,18 @@ def published(folder: str | os.PathLike = PUBLISHED):
     tables = [pd.DataFrame(columns=list(ROW))]
     for path in (Path(folder) / f"{dataset}.csv" for dataset in DATASETS):
         if path.exists():
-            tables.append(pd.read_csv(path))
-            if list(tables[-1].columns) != list(ROW):
-                raise ResultError(f"{path} is no table of rows; its columns should be {', '.join(ROW)}")
+            tables.append(_read_table(path))
     return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def _read_table(path: Path):
+    """The rows in a CSV. Raises ResultError if it has other columns than a row."""
+    import pandas as pd
+
+    table = pd.read_csv(path)
+    if list(table.columns) != list(ROW):
+        raise ResultError(f"{path} is no table of rows; its columns should be {', '.join(ROW)}")
+    return table
 
 
 def read_printed(folder: str | os.PathLike = PUBLISHED):
@@ -558,8 +571,11 @@ def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
     rows = published(folder)
     both = table(rows, printed)
     shown = both[(both["seeds"] > 0) & both["dataset"].isin([*printed["dataset"], "lfw"])]
-    machines = sorted(set(rows[rows["dataset"].isin(shown["dataset"])]["machine"]))
-    return to_markdown(shown) + "\n\nMade on: " + "; ".join(machines) + "."
+    trained = rows[rows["dataset"].isin(shown["dataset"]) & (rows["model"] != "pca")]
+    machines = "; ".join(sorted(set(trained["machine"].dropna())))
+    threads = ", ".join(map(str, sorted(set(trained["threads"]))))
+    on = f"\n\nOurs were made on: {machines}; threads a run: {threads}." if machines else ""
+    return to_markdown(shown) + on
 
 
 # ---- what made a row -------------------------------------------------------------------------------------------

@@ -253,12 +253,15 @@ def dim_of(spec: Any) -> int:
 def size_suffix(dataset: str, model: str, image_size: str) -> str:
     """What tells a run at another size than the data set's own, in the name of its folder; "" for its own.
 
+    PCA has the size of the INN.
+
     Example:
         >>> size_suffix("lfw", "classic", "common"), size_suffix("lfw", "inn", "common")
         ('_156x128', '')
     """
     if dataset not in COMMON and dataset != "images":
         return ""
+    model = "inn" if model == "pca" else model
     size = size_of(spec_of(dataset, model, image_size))
     return "" if dataset in COMMON and size == size_of(MODELS[dataset][model]) else f"_{size}"
 
@@ -652,7 +655,7 @@ def run_dir(
         'runs/mnist/inn/paper/k0012/seed0'
     """
     folder = preset_folder(Path(root or PROJECT / "runs"), preset)
-    model += size_suffix(dataset.split("/")[0], model, image_size) if model != "pca" else ""
+    model += size_suffix(dataset.split("/")[0], model, image_size)
     return folder / dataset / model / recipe / f"k{bottleneck:04d}" / f"seed{seed}"
 
 
@@ -924,6 +927,12 @@ class Sweep:
     def model_folder(self, model: str) -> str:
         """The name of the folder that holds a model's runs; it tells an unusual image size."""
         return model + size_suffix(self.dataset, model, self.image_size)
+
+    @property
+    def image_list(self) -> Path:
+        """The note of what was made ready; each size of own images has one, as making one is a reason to train."""
+        size = f"_{size_of(self.spec('inn'))}" if self.dataset == "images" else ""
+        return self.run_folder / f"data{size}.json"
 
     @property
     def figure_folder(self) -> Path:

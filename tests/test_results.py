@@ -261,10 +261,48 @@ def test_the_readmes_table_is_that_of_the_published_rows():
     assert results.replace_block(readme, "table of published rows", results.readme_table()) == readme
     table = results.readme_table().splitlines()
     rows = results.published()
+    assert table[-2] == "" and table[-1].startswith("Ours were made on: ")
     rows = rows[rows["dataset"] != "digits"]  # which the paper has not
     kinds = rows[rows["model"] != "pca"].groupby(["dataset", "model", "recipe", "bottleneck", "image_size"]).ngroups
-    assert table[-2:] == ["", f"Made on: {'; '.join(sorted(set(rows['machine'])))}."]
     assert len(table) - 2 == 2 + kinds and "not run" not in results.readme_table()
+
+
+def test_the_readmes_table_names_the_machines_of_the_networks_in_it(tmp_path):
+    (tmp_path / "paper_figure5.csv").write_text((results.PUBLISHED / "paper_figure5.csv").read_text())
+    assert "made on" not in results.readme_table(tmp_path)
+    mnist = {"dataset": "mnist", "model": "inn", "recipe": "paper", "image_size": "28x28"}
+    made = [
+        row(**mnist, bottleneck=4, machine="Two (2 cores)"), row(**mnist, bottleneck=8, machine="One, Two (16 cores)"),
+        row(**{**mnist, "model": "pca"}, bottleneck=8, machine="Pi"), row(**mnist, bottleneck=12, machine=None),
+    ]  # fmt: skip
+    pd.DataFrame(made).assign(threads=[1, 4, 9, 1]).to_csv(tmp_path / "mnist.csv", index=False)
+    pd.DataFrame([row(machine="digits'")]).to_csv(tmp_path / "digits.csv", index=False)
+    last = results.readme_table(tmp_path).splitlines()[-1]
+    assert last == "Ours were made on: One, Two (16 cores); Two (2 cores); threads a run: 1, 4."
+
+
+def test_a_row_from_before_rows_told_the_machine_is_still_one(tmp_path):
+    old = row()
+    del old["machine"]
+    put(tmp_path / "old", json.dumps(old))
+    read = results.read_row(tmp_path / "old" / "result.json")
+    assert read == {**old, "machine": "not recorded"} and list(read) == list(results.ROW)
+    del old["seed"]
+    put(tmp_path / "more", json.dumps(old))
+    with pytest.raises(ResultError, match="seed is missing"):
+        results.read_row(tmp_path / "more" / "result.json")
+    put(tmp_path / "foreign", json.dumps({**read, "note": 1}))
+    with pytest.raises(ResultError, match="unknown column note"):
+        results.read_row(tmp_path / "foreign" / "result.json")
+
+
+def test_nothing_is_added_to_a_table_of_other_columns(tmp_path):
+    table = tmp_path / "digits.csv"
+    old = published().drop(columns="machine").to_csv(index=False)
+    table.write_text(old)
+    with pytest.raises(ResultError, match=r"digits\.csv is no table of rows"):
+        results.publish(published(seed=1), table)
+    assert table.read_text() == old
 
 
 def test_a_block_between_comments_is_replaced_and_nothing_else():

@@ -105,6 +105,12 @@ def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_pat
     fewer = {**images, "train": data.load("digits", "train", limit=150)}
     with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(train_images\)"):
         list(sensitivity.measure(plan(tmp_path), fewer))
+    table = plan(tmp_path).folder / "changes.csv"
+    here = table.read_text()
+    table.write_text(here.replace(",cpu,", ",cuda,"))
+    with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(device\)"):
+        list(sensitivity.measure(plan(tmp_path), images))
+    table.write_text(here)
     monkeypatch.setattr(sensitivity, "versions", lambda: {"torch": "1.0.0"})
     with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(torch\)"):
         list(sensitivity.measure(plan(tmp_path), images))

@@ -121,6 +121,12 @@ def test_a_folder_of_own_images_runs_through(project):
     own = project / "figures" / "quick" / "images" / f"{settings.own_name(folder)}_16x24"
     assert (own / "figure5.png").exists() and (own / "figure6.pdf").exists() and str(own) in done.stdout
     assert not list((project / "runs").rglob("*.part"))
+    smaller = [argument for argument in given if argument[:5] != "image"] + ["image_size=16,16", "models=classic"]
+    assert sweep(project, *smaller).returncode == 0
+    assert {row["image_size"] for row in map(json.loads, (p.read_text() for p in times(project)))} == {"16x16", "16x24"}
+    again = [*given, "models=inn,classic", "recipes=paper", "seeds=0"]
+    assert planned(project, *again) == {}, "a size is its own sweep"
+    assert planned(project, *again, "image_size=8,8") == {"data": 1, "train": 2, "pca": 1, "draw": 1, "figures": 1}
     strict = sweep(project, *given, "strict=true")
     assert strict.returncode == 1 and "that cannot be read: broken.png: not a picture; mend or remove" in strict.stdout
     assert "set -euo pipefail" not in strict.stdout + strict.stderr, "what Snakemake adds to it says nothing"

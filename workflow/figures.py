@@ -139,7 +139,7 @@ def main(arguments: list[str]) -> int:
     warn_of_emulation(sweep)
     set_aside_broken_rows(sweep)
     if sweep.dataset != "images":  # there Snakemake sees by itself what has changed
-        images.forget_others(sweep.run_folder / "data.json", sweep.images)
+        images.forget_others(sweep.image_list, sweep.images)
     code = watch(snakemake(given, cores, goal))
     if code:
         print("The sweep did not finish; why is said above. What is done is kept for the next call.", file=sys.stderr)
