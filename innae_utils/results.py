@@ -161,10 +161,10 @@ def read_row(path: Path) -> dict[str, Any]:
         row = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultError(f"{path} is not a row: {error}") from error
-    if isinstance(row, dict) and {*ROW} - {*row} == {"machine"}:
-        row = {column: row.get(column, "not recorded") for column in {**ROW, **row}}
+    if isinstance(row, dict):
+        row.setdefault("machine", "not recorded")
     check_row(row, str(path))
-    return row
+    return {column: row[column] for column in ROW}
 
 
 def gather(root: str | os.PathLike = "runs"):

@@ -931,14 +931,14 @@ class Sweep:
     @property
     def image_list(self) -> Path:
         """The note of what was made ready; each size of own images has one, as making one is a reason to train."""
-        size = f"_{size_of(self.spec('inn'))}" if self.dataset == "images" else ""
-        return self.run_folder / f"data{size}.json"
+        return self.run_folder / f"data{size_suffix(self.dataset, 'inn', self.image_size)}.json"
 
     @property
     def figure_folder(self) -> Path:
         """The folder of the data set's figures; another image size, and each folder of own images, has its own."""
-        size = size_of(self.spec("inn")) if self.dataset == "images" else self.image_size.replace("authors", "")
-        return preset_folder(self.figures, self.preset) / (self.place + (size and f"_{size}"))
+        shared = self.image_size == "common"  # the INN's own size, which has no suffix
+        suffix = "_common" if shared else size_suffix(self.dataset, "inn", self.image_size)
+        return preset_folder(self.figures, self.preset) / (self.place + suffix)
 
 
 def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP_PARAMETERS) -> Sweep:

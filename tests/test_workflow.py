@@ -315,15 +315,10 @@ def put_run(project, seed, model="inn", preset="full", **changes):
     folder.mkdir(parents=True)
     epochs = settings.find_recipe("mnist", model, "paper").epochs
     row = {**place, "epochs": epochs, "image_size": "28x28", "train_images": 60_000, "test_images": 10_000}
+    row["machine"] = "m"
     row |= dict(train_l1=0.03, test_l1=0.03 + seed / 100, n_params=1, seconds=1.0, peak_memory_mb=1.0, device="cpu")
     row |= dict(
-        machine="m",
-        threads=1,
-        precision="fp32",
-        torch="2",
-        freia="0.2",
-        commit=40 * "c",
-        finished_at=f"2026-01-0{seed + 1}",
+        threads=1, precision="fp32", torch="2", freia="0.2", commit=40 * "c", finished_at=f"2026-01-0{seed + 1}"
     )
     results.write_row(folder, {**row, **changes})
     images = np.full((10, 1, 28, 28), seed / 4, dtype="float32")
