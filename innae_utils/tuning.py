@@ -153,7 +153,7 @@ def search(plan: Plan, images) -> Iterator[dict[str, Any]]:
         One record a trial, the finished ones of earlier calls first: the columns `COLUMNS`.
 
     Raises:
-        ResultError: the study in the folder was made with other settings.
+        ResultError: the study in the folder was made with another recipe, ranges, images, precision, device or torch.
     """
     import optuna
     from optuna.trial import TrialState
@@ -212,13 +212,20 @@ def _open(plan: Plan, parts):
     plan.folder.mkdir(parents=True, exist_ok=True)
     path = plan.folder / "study.db"
     study = optuna.create_study(storage=f"sqlite:///{path}", study_name="tuning", load_if_exists=True)
-    base = {name: value for name, value in vars(plan.base).items() if name != "sources"}
-    ranges = [SCHEDULES, LR_RANGE, EPOCHS_RANGE, WEIGHT_DECAY_RANGE, STARTUP_TRIALS]
-    precision = train.pick_precision(plan.final.precision, parts[0])
-    made_with = json.dumps([base, ranges, [len(part) for part in parts], precision])
-    if study.user_attrs.setdefault("made_with", made_with) != made_with:
-        raise ResultError(f"{path} was made with other settings or images; move it away, or give another `runs`")
-    study.set_user_attr("made_with", made_with)
+    made_with = {
+        "recipe": {name: value for name, value in vars(plan.base).items() if name != "sources"},
+        "ranges": [SCHEDULES, LR_RANGE, EPOCHS_RANGE, WEIGHT_DECAY_RANGE, STARTUP_TRIALS],
+        "images": [len(part) for part in parts],
+        "precision": train.pick_precision(plan.final.precision, parts[0]),
+        "device": parts[0].device.type,
+        "torch": versions()["torch"],
+    }
+    wanted = {name: json.dumps(value) for name, value in made_with.items()}
+    known = study.user_attrs if study.get_trials(deepcopy=False) else wanted
+    if other := [name for name, value in wanted.items() if known.get(name) != value]:
+        raise ResultError(f"{path} was made otherwise ({', '.join(other)}); move it away, or give another `runs`")
+    for name, value in wanted.items():
+        study.set_user_attr(name, value)
     return study
 
 

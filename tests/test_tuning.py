@@ -132,10 +132,22 @@ def test_a_trial_that_diverges_is_reported_and_never_wins(tmp_path, images, monk
         tuning.best(found[1:2])
 
 
-def test_other_images_or_settings_are_not_mixed_into_a_study(tmp_path, images):
-    list(tuning.search(plan(tmp_path, trials=1), images))
-    with pytest.raises(ResultError, match="made with other settings or images"):
+@pytest.mark.filterwarnings("ignore:this CPU has no instructions for bfloat16")
+def test_trials_made_otherwise_are_not_mixed_into_a_study(tmp_path, images, monkeypatch):
+    first = list(tuning.search(plan(tmp_path, trials=1), images))
+    with pytest.raises(ResultError, match=r"study\.db was made otherwise \(images\)"):
         list(tuning.search(plan(tmp_path, trials=2), data.load("digits", "train", limit=90)))
+    with pytest.raises(ResultError, match=r"made otherwise \(precision\)"):
+        list(tuning.search(plan(tmp_path, trials=2, precision="bf16"), images))
+    with monkeypatch.context() as patched:
+        patched.setattr(tuning, "versions", lambda: {"torch": "1.0.0"})
+        with pytest.raises(ResultError, match=r"made otherwise \(torch\)"):
+            list(tuning.search(plan(tmp_path, trials=2), images))
+    with monkeypatch.context() as patched:
+        patched.setattr(tuning, "LR_RANGE", (1.0, 2.0))
+        with pytest.raises(ResultError, match=r"made otherwise \(ranges\)"):
+            list(tuning.search(plan(tmp_path, trials=2), images))
+    assert list(tuning.search(plan(tmp_path, trials=1), images)) == first, "and nothing was lost by it"
 
 
 def test_the_winner_is_trained_as_10_train_would(tmp_path, images):
