@@ -1,18 +1,23 @@
-"""The eleven claims of the paper, each judged by what has been measured: holds, does not hold, not yet measured.
+"""The eleven claims of the paper, each judged by what has been measured: holds, does not hold, undecided, not yet.
 
 No verdict is typed. Every claim has one function, which says what it needs, computes its evidence from the rows of
 finished runs, and names what is missing if there are too few. The paper's own printed curves are judged by the same
 functions. Tolerances are the constants below; what "small" and "large" bottlenecks are is `border`.
 
+A verdict that another seed could turn is none: every verdict that rests on losses is judged again with the losses
+redrawn as other seeds might have left them, and is "undecided" if it changes too often (`steady`).
+
 References: sections 2.2, 3 and 4 of the paper.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from innae_utils import results, settings
@@ -20,13 +25,14 @@ from innae_utils.results import SATURATION_TOLERANCE, saturation
 from innae_utils.settings import MODEL_TITLES, PROJECT, TUNED
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not yet measured"
+UNDECIDED = "undecided"  # it holds, or does not, but with other seeds might not, or might
 UNPRINTED = "not printed"  # what OPEN is for the paper's own curves
 
 # ---- tolerances: each a share of a loss, unless it says otherwise ------------------------------------------------
 
 COMPARABLE = 0.10  # "comparable", "relatively small": the printed curves below saturation differ by up to 9 %
 SIGNIFICANT = 0.10  # "significantly better": further apart than what counts as comparable
-MARGIN = 0.02  # closer than that, two losses are not told apart: two seeds mostly differ by 1 to 2 %, once by 4.5 %
+MARGIN = 0.02  # closer than that, two losses count as level; what chance may do to them is the matter of SURE
 DIVERGENCE = 0.05  # "no significant divergence" of test and training loss: too little to make a curve flat
 SLIGHT = 0.01  # "slightly improves convergence rate": the mean training loss before the learning rate falls
 ABOUT = 2**0.5  # "at about": a factor either way, half of a doubling of the bottleneck
@@ -34,9 +40,12 @@ LOG_DET_ERROR = 1e-8  # nats, in float64
 MIN_POINTS = 2  # bottlenecks that a comparison needs
 MIN_SEEDS = 2  # seeds that the ablation needs, and a curve that dips: both effects are as small as theirs
 MIN_TRIALS = 20  # finished trials that make a tuning study
+SURE = 0.9  # a verdict counts if this share of its redraws agree
+REDRAWS = 400  # of the losses, with the scatter between seeds
+MIN_FREEDOM = 5  # degrees of freedom that an estimate of that scatter needs: runs, less the points they belong to
 TOLERANCES = (
     "COMPARABLE", "SIGNIFICANT", "MARGIN", "DIVERGENCE", "SLIGHT", "ABOUT", "LOG_DET_ERROR", "MIN_POINTS", "MIN_SEEDS",
-    "MIN_TRIALS",
+    "MIN_TRIALS", "SURE", "REDRAWS", "MIN_FREEDOM",
 )  # fmt: skip
 
 
@@ -100,19 +109,39 @@ class Measured:
 
     def __post_init__(self):
         rows = self.rows[self.rows["preset"] == "full"]
-        object.__setattr__(self, "rows", results.uncut(rows) if "epochs" in rows else rows)
+        rows = (results.uncut(rows) if "epochs" in rows else rows).reset_index(drop=True)
+        sizes = rows["image_size"] if "image_size" in rows else [""] * len(rows)
+        curves: dict[tuple[str, str, str], list[int]] = {}
+        for n, (*curve, size) in enumerate(zip(rows["dataset"], rows["model"], rows["recipe"], sizes, strict=True)):
+            if settings.size_suffix(*curve[:2], size) == "":
+                curves.setdefault(tuple(curve), []).append(n)
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "_curves", curves)  # where each curve's rows are
+        object.__setattr__(self, "_means", {})
+        object.__setattr__(self, "_slower", {})  # learning curves are the same for all redraws
 
     def of(self, dataset: str, model: str, recipe: str = "paper") -> pd.DataFrame:
         """The rows of one curve, at the image size that the authors gave the model."""
-        rows = self.rows
-        rows = rows[(rows["dataset"] == dataset) & (rows["model"] == model) & (rows["recipe"] == recipe)]
-        sizes = rows["image_size"] if "image_size" in rows else [""] * len(rows)
-        own = [settings.size_suffix(dataset, model, size) == "" for size in sizes]
-        return rows[pd.Series(own, index=rows.index, dtype=bool)]
+        return self.rows.iloc[self._curves.get((dataset, model, recipe), [])]
 
     def curve(self, dataset: str, model: str, recipe: str = "paper") -> dict[int, float]:
-        """Bottleneck -> test L1, the mean over seeds; empty if nothing has been measured."""
-        return self.of(dataset, model, recipe).groupby("bottleneck")["test_l1"].mean().to_dict()
+        """Bottleneck -> test L1, the mean over seeds, in order; empty if nothing has been measured."""
+        key = dataset, model, recipe
+        if key not in self._means:  # without pandas: `steady` asks some ten thousand times
+            losses: dict[int, list[float]] = {}
+            rows = self._curves.get(key, [])
+            for k, loss in zip(*(self.rows[name].to_numpy()[rows] for name in ("bottleneck", "test_l1")), strict=True):
+                losses.setdefault(int(k), []).append(float(loss))
+            self._means[key] = {k: float(np.mean(losses[k])) for k in sorted(losses)}
+        return dict(self._means[key])
+
+    def times(self, factors: np.ndarray) -> "Measured":
+        """The same with the losses of each row, in training and in the test, multiplied by its factor."""
+        losses = {name: self.rows[name] * factors for name in ("test_l1", "train_l1") if name in self.rows}
+        other = copy(self)
+        object.__setattr__(other, "rows", self.rows.assign(**losses))
+        object.__setattr__(other, "_means", {})
+        return other
 
 
 def printed(table: pd.DataFrame) -> Measured:
@@ -163,6 +192,56 @@ def lacking(missing: Iterable[str]) -> Verdict | None:
 def judged(holds: bool, evidence: str) -> Verdict:
     """The verdict that a claim holds or does not."""
     return Verdict(HOLDS if holds else FAILS, evidence)
+
+
+# ---- what another seed might have done ----------------------------------------------------------------------------
+
+
+def scatter(rows: pd.DataFrame) -> float | None:
+    """The standard deviation of the logarithm of the test L1 between seeds, pooled over all points with several runs.
+
+    Args:
+        rows: of `Measured`. A point is a data set, model, recipe, image size and bottleneck.
+
+    Returns:
+        About the relative standard deviation of a run, 0.03 for 3 %; None with fewer degrees of freedom than
+        MIN_FREEDOM.
+    """
+    place = [name for name in ("dataset", "model", "recipe", "image_size", "bottleneck") if name in rows]
+    logs = np.log(rows["test_l1"].astype(float))
+    points = logs.groupby([rows[name] for name in place])
+    freedom = int((points.transform("size") - 1 > 0).sum() - (points.size() > 1).sum())
+    if freedom < MIN_FREEDOM:
+        return None
+    return float((((logs - points.transform("mean")) ** 2).sum() / freedom) ** 0.5)
+
+
+def steady(claim: "Claim", measured: Measured, dataset: str) -> Verdict:
+    """A claim's verdict, UNDECIDED where the scatter between seeds could turn it.
+
+    Every run's losses, in training and in the test, are multiplied by exp(s n), n from N(0, 1), and judged again,
+    REDRAWS times, by the same random numbers each time. s is the `scatter` of the data set, or of all of them where it
+    has too few seeds; where no scatter is known, the verdict stays and the evidence says so. Tuning studies and
+    learning curves stay as they are.
+    """
+    found = claim.judge(measured, dataset)
+    if found.verdict == OPEN or not claim.scatters:
+        return found
+    s = scatter(measured.rows[measured.rows["dataset"] == dataset]) or scatter(measured.rows)
+    if s is None:
+        return found._replace(evidence=f"{found.evidence}; how far seeds scatter is not known")
+    same = agreement(claim, measured, dataset, found.verdict, s)
+    said = f'{found.evidence}; "{found.verdict}" in {percent(same)} of redraws'
+    return Verdict(found.verdict if same >= SURE else UNDECIDED, said)
+
+
+def agreement(claim: "Claim", measured: Measured, dataset: str, verdict: str, s: float) -> float:
+    """The share of REDRAWS with relative scatter s, 0 to 1, in which a claim gets this verdict."""
+    here = (measured.rows["dataset"] == dataset).to_numpy()
+    factors = np.ones((REDRAWS, len(here)))
+    noise = np.random.default_rng(0).standard_normal((REDRAWS, here.sum()))  # rows of other data sets change nothing
+    factors[:, here] = np.exp(s * noise)
+    return sum(claim.judge(measured.times(each), dataset).verdict == verdict for each in factors) / REDRAWS
 
 
 # ---- small and large bottlenecks ---------------------------------------------------------------------------------
@@ -225,18 +304,19 @@ def at(curve: Mapping[int, float], k: int) -> str:
 def claim_1(measured: Measured, dataset: str) -> Verdict:
     """Holds if INN and classic differ by at most COMPARABLE at every small bottleneck where both are measured.
 
-    Needs: both at MIN_POINTS small bottlenecks.
+    Needs: both at MIN_POINTS small bottlenecks. One at which they differ by more refutes it.
     """
     limit = border(measured, dataset)
     inn, classic = measured.curve(dataset, "inn"), measured.curve(dataset, "classic")
     ks = sorted(k for k in set(inn) & set(classic) if limit is not None and k <= limit)
-    if len(ks) < MIN_POINTS:
+    apart = {k: inn[k] / classic[k] - 1 for k in ks}
+    worst = max(apart, key=lambda k: abs(apart[k]), default=None)
+    if len(ks) < MIN_POINTS and (worst is None or abs(apart[worst]) <= COMPARABLE):
         where = f"up to {limit:g}" if limit is not None else f"and classic at k = {panel(dataset).largest}"
         return lacking([f"INN and classic at {MIN_POINTS} bottlenecks {where}"])
-    apart = {k: inn[k] / classic[k] - 1 for k in ks}
-    worst = max(apart, key=lambda k: abs(apart[k]))
     side = "above" if apart[worst] > 0 else "below"
-    evidence = f"{len(ks)} bottlenecks up to {ks[-1]}: INN at most {percent(apart[worst])} {side} classic (k = {worst})"
+    many = f"{len(ks)} bottleneck{'s' * (len(ks) > 1)}"
+    evidence = f"{many} up to {ks[-1]}: INN at most {percent(apart[worst])} {side} classic (k = {worst})"
     return judged(abs(apart[worst]) <= COMPARABLE, evidence)
 
 
@@ -453,6 +533,9 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
             evidence.append(f"tuned {MODEL_TITLES[model]} {loss:.4f}{before}{trials}")
         elif (model, recipe) not in behind:
             evidence.append(f"{settings.curve_title(model, recipe)} {loss:.4f}")
+    models = [m for m in settings.MODELS[dataset] if is_classic(m)]
+    untuned = ", ".join(MODEL_TITLES[m] for m in models if (m, TUNED) not in losses)
+    evidence += [f"not tuned: {untuned}"] if untuned else []
     return judged(len(behind) == len(losses), "; ".join(evidence))
 
 
@@ -566,8 +649,9 @@ def _ablation(measured: Measured, dataset: str) -> pd.DataFrame:
     with_loss, without = (measured.of(dataset, "inn", r).set_index(pair)["test_l1"] for r in ("paper", "no_padding"))
     found = []
     for key in with_loss.index.intersection(without.index):
-        slower = _slower(measured.curves, dataset, *key)
-        if slower is not None:
+        if (dataset, key) not in measured._slower:
+            measured._slower[dataset, key] = _slower(measured.curves, dataset, *key)
+        if (slower := measured._slower[dataset, key]) is not None:
             found.append((*key, with_loss[key], without[key], slower))
     return pd.DataFrame(found, columns=[*pair, "with", "without", "slower"])
 
@@ -635,6 +719,7 @@ class Claim:
     judge: Callable[[Measured, str], Verdict]
     datasets: tuple[str, ...] = tuple(PAPER)
     elsewhere: bool = True  # whether it can be asked of data sets that the paper does not have
+    scatters: bool = True  # whether it rests on losses, which scatter with the seed
 
     @property
     def how(self) -> str:
@@ -690,6 +775,7 @@ CLAIMS = (
     Claim(
         9, "the classic models have more parameters",
         "all classical models were given an advantage in number of trainable parameters", "1", claim_9,
+        elsewhere=False, scatters=False,
     ),
     Claim(
         10, "the zero-padding loss is not needed, but speeds convergence",
@@ -700,7 +786,7 @@ CLAIMS = (
     Claim(
         11, "the INN's Jacobian is tractable in both directions",
         "all the advantages of INNs such as tractable Jacobian for both forward and inverse mapping [...] are still "
-        "preserved", "5", claim_11, ("digits",), False,
+        "preserved", "5", claim_11, ("digits",), False, scatters=False,
     ),
 )  # fmt: skip
 NOT_PRINTED = {  # what the printed curves can never decide
@@ -725,7 +811,7 @@ def ledger(measured: Measured, paper: Measured) -> pd.DataFrame:
     for claim in CLAIMS:
         for dataset in (*claim.datasets, *(others if claim.elsewhere else ())):
             place = {"number": claim.number, "claim": claim.short, "section": claim.section, "dataset": dataset}
-            ours = claim.judge(measured, dataset)
+            ours = steady(claim, measured, dataset)
             theirs = _of_the_paper(claim, paper, dataset)
             found.append({**place, "ours": ours.verdict, "evidence": ours.evidence, "missing": ours.missing})
             printed_verdict = UNPRINTED if theirs.verdict == OPEN else theirs.verdict
@@ -741,7 +827,7 @@ def _of_the_paper(claim: Claim, paper: Measured, dataset: str) -> Verdict:
     return claim.judge(paper, dataset)
 
 
-SIGNS = {HOLDS: "holds", FAILS: "**does not**", OPEN: "not yet"}
+SIGNS = {HOLDS: "holds", FAILS: "**does not**", UNDECIDED: "undecided", OPEN: "not yet"}
 
 
 def table(found: pd.DataFrame) -> str:

@@ -477,7 +477,8 @@ def table(rows, printed):
     Returns:
         dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
         L1 over seeds), smallest, largest, noted (what is unusual about our runs: another number of images, a precision
-        other than fp32), paper, read_error, difference (ours - paper); NaN where there is none.
+        other than fp32), paper, read_error, difference (ours - paper); NaN where there is none. hidden: the paper has
+        the curve, but this point of it could not be read.
     """
     import pandas as pd
 
@@ -494,6 +495,8 @@ def table(rows, printed):
     both = mine.merge(theirs[[*key, "paper", "read_error"]], on=key, how="outer")
     both["noted"] = both["noted"].fillna("")
     both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
+    read = both["paper"].notna()
+    both["hidden"] = ~read & read.groupby([both[name] for name in key[:-1]]).transform("any")
     return both.sort_values(key, key=_rank, ignore_index=True)
 
 
@@ -530,6 +533,7 @@ def to_markdown(table) -> str:
         >>> import pandas as pd
         >>> one = dict(dataset="mnist", model="inn", image_size="", recipe="paper", bottleneck=4, seeds=0)
         >>> one |= dict(ours=float("nan"), noted="", paper=0.0619, read_error=0.0004, difference=float("nan"))
+        >>> one |= dict(hidden=False)
         >>> print(to_markdown(pd.DataFrame([one])).splitlines()[-1])
         | mnist | INN | 4 | 0 | not run | 0.0619 ± 0.0004 |  |
     """
@@ -548,7 +552,8 @@ def to_markdown(table) -> str:
         if ours and paper:
             difference = f"{one['difference']:+.4f}"
         curve = ", ".join(filter(None, (curve_title(one["model"], one["recipe"]), one["image_size"])))
-        cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or "not printed")
+        none = "hidden" if one["hidden"] else "not printed"
+        cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or none)
         lines.append(f"| {' | '.join(map(str, cells))} | {difference} |")
     return "\n".join(lines)
 

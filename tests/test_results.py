@@ -234,6 +234,14 @@ def test_the_table_holds_every_point_of_ours_and_of_the_papers():
     ]
 
 
+def test_a_point_that_could_not_be_read_is_told_from_a_curve_that_is_not_printed():
+    ours = [of_mnist(bottleneck=k) for k in (4, 12)] + [of_mnist(model="classic_deep", bottleneck=12)]
+    lines = results.to_markdown(results.table(pd.concat(ours), PRINTED)).splitlines()[2:]
+    said = {tuple(line.split(" | ")[1:3]): line.split(" | ")[5] for line in lines}
+    assert said["INN", "12"] == "hidden" and said["classic deep", "12"] == "not printed"
+    assert said["INN", "4"] == "0.0500 ± 0.0004"
+
+
 def test_faces_of_another_size_than_the_papers_are_not_set_beside_its_points():
     whole = dict(dataset="celeba", model="classic", train_images=162_079, test_images=40_520)
     faces = [published(**whole, image_size=size) for size in ("218x178", "156x128")]
