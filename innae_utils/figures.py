@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 
 from innae_utils import models, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation, strip
@@ -124,7 +124,7 @@ def figure5(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool =
             with a gap where a bottleneck of the data set's own has no run; bands reach from the smallest to the largest
             seed. Rows of the model `pca` make the dashed reference line.
         printed: the paper's points (`results.read_printed`), drawn thin and grey; None for none.
-        log: a logarithmic axis of bottlenecks.
+        log: both axes of (a) logarithmic, and that of bottlenecks in (b).
 
     Raises:
         FigureError: no rows, several data sets, or quick and full rows together.
@@ -164,7 +164,7 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
         mine = with_curves(rows[rows["dataset"] == dataset])
         theirs = None if printed is None else printed[printed["dataset"] == dataset]
         title = settings.DATASETS[dataset].title
-        draw_losses(left, dataset, mine, theirs)
+        draw_losses(left, dataset, mine, theirs, log)
         left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
         draw_parameters(right, dataset, mine)
         right.set(title=f"({next(letters)}) {title}: trainable parameters", ylabel="millions")
@@ -180,28 +180,35 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
 
 
 def make_room(axes: Axes, margin: float = 0.02, beside: float = 0.04, most: float = 2.5) -> None:
-    """Raise the upper limit of a drawn panel until no line runs through its legend in the upper right corner.
+    """Widen the vertical limits of a drawn panel until no line runs through its legend, upper right or lower left.
 
     Args:
         axes: with lines that have been drawn once; without a legend nothing is done.
-        margin: between the legend and the lines below it, a share of the panel's height.
-        beside: how far to the left of the legend lines are kept away, too, a share of the panel's width.
-        most: the limit is raised by no more than this factor.
+        margin: between the legend and the lines below or above it, a share of the panel's height.
+        beside: how far to the side of the legend lines are kept away, too, a share of the panel's width.
+        most: the panel grows by no more than this factor.
     """
     if not (box := axes.get_legend()):
         return
     place = box.get_window_extent().transformed(axes.transAxes.inverted())
-    left, high = place.x0 - beside, 0.0
+    upper = place.y0 + place.y1 > 1
+    left, right = (place.x0 - beside, 1.0) if upper else (0.0, place.x1 + beside)
+    reach = 0.0  # of the lines, from the side of the panel that stays where it is
     for line in axes.lines:
         points = line.get_transform().transform(np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float))
         points = axes.transAxes.inverted().transform(points[np.isfinite(points).all(axis=1)])
         if len(points):
-            across = np.linspace(left, 1, 50)
+            across = np.linspace(left, right, 50)
             across = across[(across >= points[0, 0]) & (across <= points[-1, 0])]
-            inside = np.concatenate([np.interp(across, *points.T), points[points[:, 0] >= left, 1]])
-            high = max(high, *inside, 0.0)
-    factor = high / max(place.y0 - margin, 1e-6)
-    axes.set_ylim(top=axes.get_ylim()[1] * min(max(1.0, factor), most))
+            beneath = (points[:, 0] >= left) & (points[:, 0] <= right)
+            inside = np.concatenate([np.interp(across, *points.T), points[beneath, 1]])
+            reach = max(reach, *(inside if upper else 1 - inside), 0.0)
+    factor = reach / max((place.y0 if upper else 1 - place.y1) - margin, 1e-6)
+    scale = axes.yaxis.get_transform()
+    bottom, top = scale.transform(np.array(axes.get_ylim()))
+    height = (top - bottom) * min(max(1.0, factor), most)
+    end = scale.inverted().transform(bottom + height if upper else top - height)
+    axes.set_ylim(**{"top" if upper else "bottom": end})
 
 
 def all_bottlenecks(dataset: str, rows: pd.DataFrame) -> list[int]:
@@ -214,7 +221,7 @@ def over_seeds(rows: pd.DataFrame, bottlenecks: Iterable[int]) -> pd.DataFrame:
     return rows.groupby("bottleneck")["test_l1"].agg(["mean", "min", "max"]).reindex(list(bottlenecks))
 
 
-def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFrame | None) -> None:
+def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFrame | None, log: bool = False) -> None:
     """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates."""
     sizes = all_bottlenecks(dataset, rows)
     known = settings.DATASETS[dataset].bottlenecks
@@ -238,8 +245,14 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     if len(pca):
         points = over_seeds(pca, sizes)["mean"]
         handles[PCA] = axes.plot(sizes, points, "--o", color="0.15", linewidth=0.9, markersize=2)
-    axes.set_ylim(0, None)
-    legend(axes, handles, both=printed is not None and len(printed) > 0)
+    if log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(0, None)
+    legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right")
 
 
 def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str) -> None:
@@ -252,14 +265,14 @@ def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str) -> None:
         axes.plot(place, losses[place], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, gid="ring")
 
 
-def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool) -> None:
+def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool, place: str) -> None:
     """One entry a curve: our line, and the paper's beside it."""
     names = sorted(handles, key=lambda name: (name == PCA, CURVES.index(base(name)) if name != PCA else 0))
     lines = [tuple(handles[name]) for name in names]
     box = axes.legend(
         lines, names, title="grey: the paper's" if both else None, title_fontsize=7, fontsize=7,
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=4.2 if both else 2.4,
-        loc="upper right",
+        loc=place,
         labelspacing=0.35, borderaxespad=0.1, alignment="left",
     )  # fmt: skip
     box.set_zorder(1.5)  # below the curves: a point that lies there is seen
