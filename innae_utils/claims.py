@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -118,7 +118,7 @@ class Measured:
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "_curves", curves)  # where each curve's rows are
         object.__setattr__(self, "_means", {})
-        object.__setattr__(self, "_slower", {})  # learning curves are the same for all redraws
+        object.__setattr__(self, "_kept", {})  # what was found in studies and learning curves, which no redraw changes
 
     def of(self, dataset: str, model: str, recipe: str = "paper") -> pd.DataFrame:
         """The rows of one curve, at the image size that the authors gave the model."""
@@ -134,6 +134,12 @@ class Measured:
                 losses.setdefault(int(k), []).append(float(loss))
             self._means[key] = {k: float(np.mean(losses[k])) for k in sorted(losses)}
         return dict(self._means[key])
+
+    def kept(self, find: Callable, table: pd.DataFrame | None, *place: Any) -> Any:
+        """What a function finds in a table of `studies` or `curves`, computed once for all redraws."""
+        if (find, place) not in self._kept:
+            self._kept[find, place] = find(table, *place)
+        return self._kept[find, place]
 
     def times(self, factors: np.ndarray) -> "Measured":
         """The same with the losses of each row, in training and in the test, multiplied by its factor."""
@@ -237,11 +243,12 @@ def steady(claim: "Claim", measured: Measured, dataset: str) -> Verdict:
 
 def agreement(claim: "Claim", measured: Measured, dataset: str, verdict: str, s: float) -> float:
     """The share of REDRAWS with relative scatter s, 0 to 1, in which a claim gets this verdict."""
-    here = (measured.rows["dataset"] == dataset).to_numpy()
-    factors = np.ones((REDRAWS, len(here)))
-    noise = np.random.default_rng(0).standard_normal((REDRAWS, here.sum()))  # rows of other data sets change nothing
-    factors[:, here] = np.exp(s * noise)
-    return sum(claim.judge(measured.times(each), dataset).verdict == verdict for each in factors) / REDRAWS
+    asked = ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "image_size", "test_l1", "train_l1")
+    columns = [name for name in asked if name in measured.rows]  # no more, for speed
+    here = measured.rows.loc[measured.rows["dataset"] == dataset, columns]
+    mine = Measured(here, measured.studies, measured.curves)
+    noise = np.random.default_rng(0).standard_normal((REDRAWS, len(here)))
+    return sum(claim.judge(mine.times(np.exp(s * one)), dataset).verdict == verdict for one in noise) / REDRAWS
 
 
 # ---- small and large bottlenecks ---------------------------------------------------------------------------------
@@ -506,7 +513,7 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
     above the INN, of whatever settings, refutes it.
     """
     k = min(64, panel(dataset).largest)
-    studied = _studied(measured.studies, dataset, k)
+    studied = measured.kept(_studied, measured.studies, dataset, k)
     inn = measured.curve(dataset, "inn")
     losses = {  # (model, recipe) -> test L1 at k
         (model, recipe): curve[k]
@@ -646,12 +653,11 @@ def claim_10(measured: Measured, dataset: str) -> Verdict:
 def _ablation(measured: Measured, dataset: str) -> pd.DataFrame:
     """One row a pair of runs: bottleneck, seed, test L1 `with` and `without`, and `slower`, a share of the loss."""
     pair = ["bottleneck", "seed"]
-    with_loss, without = (measured.of(dataset, "inn", r).set_index(pair)["test_l1"] for r in ("paper", "no_padding"))
+    rows = (measured.of(dataset, "inn", recipe) for recipe in ("paper", "no_padding"))
+    with_loss, without = (dict(zip(map(tuple, r[pair].to_numpy()), r["test_l1"], strict=True)) for r in rows)
     found = []
-    for key in with_loss.index.intersection(without.index):
-        if (dataset, key) not in measured._slower:
-            measured._slower[dataset, key] = _slower(measured.curves, dataset, *key)
-        if (slower := measured._slower[dataset, key]) is not None:
+    for key in sorted(set(with_loss) & set(without)):
+        if (slower := measured.kept(_slower, measured.curves, dataset, *key)) is not None:
             found.append((*key, with_loss[key], without[key], slower))
     return pd.DataFrame(found, columns=[*pair, "with", "without", "slower"])
 
