@@ -478,7 +478,7 @@ def table(rows, printed):
         dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
         L1 over seeds), smallest, largest, noted (what is unusual about our runs: another number of images, a precision
         other than fp32), paper, read_error, difference (ours - paper); NaN where there is none. hidden: the paper has
-        the curve, but this point of it could not be read.
+        the curve, and this bottleneck, but the point could not be read.
     """
     import pandas as pd
 
@@ -496,7 +496,13 @@ def table(rows, printed):
     both["noted"] = both["noted"].fillna("")
     both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
     read = both["paper"].notna()
-    both["hidden"] = ~read & read.groupby([both[name] for name in key[:-1]]).transform("any")
+    places = zip(both["dataset"], both["bottleneck"], strict=True)
+    known = [dataset in DATASETS and k in DATASETS[dataset].bottlenecks for dataset, k in places]
+    both["hidden"] = (
+        ~read
+        & pd.Series(known, index=both.index, dtype=bool)
+        & read.groupby([both[name] for name in key[:-1]]).transform("any")
+    )
     return both.sort_values(key, key=_rank, ignore_index=True)
 
 

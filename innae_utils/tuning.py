@@ -222,7 +222,12 @@ def _open(plan: Plan, parts):
     }
     wanted = {name: json.dumps(value) for name, value in made_with.items()}
     known = study.user_attrs if study.get_trials(deepcopy=False) else wanted
-    if other := [name for name, value in wanted.items() if known.get(name) != value]:
+    if missing := [name for name in wanted if name not in known]:
+        raise ResultError(
+            f"{path} does not say how it was made ({', '.join(missing)}): an earlier version of this package left it; "
+            "move it away, or give another `runs`"
+        )
+    if other := [name for name, value in wanted.items() if known[name] != value]:
         raise ResultError(f"{path} was made otherwise ({', '.join(other)}); move it away, or give another `runs`")
     for name, value in wanted.items():
         study.set_user_attr(name, value)

@@ -190,6 +190,9 @@ def test_no_line_runs_through_the_legend(log, losses):
     figure.canvas.draw()
     axes = figure.axes[0]
     box = axes.get_legend().get_window_extent()
+    middle = axes.transAxes.inverted().transform([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+    assert axes.get_xscale() == axes.get_yscale() == ("log" if log else "linear")
+    assert (middle < 0.5).all() if log else (middle > 0.5).all(), "falling curves leave the lower left free on log axes"
     for line in axes.lines:
         if line.get_gid() != "ring":
             path = line.get_path().interpolated(100).transformed(line.get_transform())

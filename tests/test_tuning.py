@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import sqlite3
 
 import optuna
 import pandas as pd
@@ -148,6 +149,11 @@ def test_trials_made_otherwise_are_not_mixed_into_a_study(tmp_path, images, monk
         with pytest.raises(ResultError, match=r"made otherwise \(ranges\)"):
             list(tuning.search(plan(tmp_path, trials=2), images))
     assert list(tuning.search(plan(tmp_path, trials=1), images)) == first, "and nothing was lost by it"
+    path = plan(tmp_path).folder / "study.db"
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM study_user_attributes WHERE key IN ('device', 'torch')")
+    with pytest.raises(ResultError, match=r"does not say how it was made \(device, torch\)"):
+        list(tuning.search(plan(tmp_path, trials=2), images))
 
 
 def test_the_winner_is_trained_as_10_train_would(tmp_path, images):
