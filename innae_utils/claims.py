@@ -23,6 +23,7 @@ import pandas as pd
 
 from innae_utils import results, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation
+from innae_utils.sensitivity import pooled_deviation
 from innae_utils.settings import MODEL_TITLES, PROJECT, TUNED
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not yet measured"
@@ -217,11 +218,8 @@ def scatter(rows: pd.DataFrame) -> float | None:
     """
     place = [name for name in ("dataset", "model", "recipe", "image_size", "bottleneck") if name in rows]
     logs = np.log(rows["test_l1"].astype(float))
-    points = logs.groupby([rows[name] for name in place], dropna=False)
-    freedom = len(logs) - points.ngroups
-    if freedom < MIN_FREEDOM:
-        return None
-    return float((((logs - points.transform("mean")) ** 2).sum() / freedom) ** 0.5)
+    deviation, freedom = pooled_deviation(logs, [rows[name] for name in place])
+    return deviation if freedom >= MIN_FREEDOM else None
 
 
 def scatter_of_families(measured: Measured, dataset: str) -> dict[str, float | None]:

@@ -210,14 +210,22 @@ def between_seeds(rows, printed=None):
     if rows.duplicated(["bottleneck", "seed"]).any():
         raise ResultError("two rows are of the same seed and bottleneck; give one of each")
     losses = rows.groupby("bottleneck")["test_l1"]
+    deviation, _ = pooled_deviation(rows["test_l1"], rows["bottleneck"])
     table = losses.agg(runs="size", mean="mean", lowest="min", highest="max")
-    freedom = int((table["runs"] - 1).sum())
-    squares = ((rows["test_l1"] - losses.transform("mean")) ** 2).sum()
     if printed is not None and len(rows):
         mine = (printed["dataset"] == rows["dataset"].iloc[0]) & (printed["model"] == rows["model"].iloc[0])
         table["paper"] = printed[mine].set_index("bottleneck")["test_l1"].reindex(table.index)
         table["difference"] = table["mean"] - table["paper"]
-    return table, (squares / freedom) ** 0.5 if freedom else float("nan")
+    return table, deviation
+
+
+def pooled_deviation(values, points) -> tuple[float, int]:
+    """The standard deviation of values (a series) within the points they belong to (what `groupby` takes), pooled over
+    all points, and its degrees of freedom: values less points. NaN without any."""
+    groups = values.groupby(points, dropna=False)
+    freedom = len(values) - groups.ngroups
+    squares = ((values - groups.transform("mean")) ** 2).sum()
+    return (float((squares / freedom) ** 0.5) if freedom else float("nan")), freedom
 
 
 # ---- published -------------------------------------------------------------------------------------------------
