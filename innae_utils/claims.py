@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from innae_utils import results, settings
+from innae_utils import publishing, results, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation
 from innae_utils.sensitivity import pooled_deviation
 from innae_utils.settings import MODEL_TITLES, PROJECT, TUNED
@@ -173,7 +173,7 @@ def published(folder: Path = PROJECT / "results") -> Measured:
 
 def readme_ledger(folder: Path = PROJECT / "results") -> str:
     """The README's ledger: every claim judged by the published rows, beside the paper's own curves."""
-    return table(ledger(published(folder), printed(results.read_printed(folder))))
+    return table(ledger(published(folder), printed(publishing.read_printed(folder))))
 
 
 def local(root: str | Path) -> Measured:

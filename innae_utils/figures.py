@@ -120,10 +120,10 @@ def figure5(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool =
     """Panels (a) test L1 and (b) trainable parameters against the bottleneck, for one data set.
 
     Args:
-        rows: of `results.gather` or `results.published`, of one data set and one preset. Lines are means over seeds,
+        rows: of `results.gather` or `publishing.published`, of one data set and one preset. Lines are means over seeds,
             with a gap where a bottleneck of the data set's own has no run; bands reach from the smallest to the largest
             seed. Rows of the model `pca` make the dashed reference line.
-        printed: the paper's points (`results.read_printed`), drawn thin and grey; None for none.
+        printed: the paper's points (`publishing.read_printed`), drawn thin and grey; None for none.
         log: both axes of (a) logarithmic, and that of bottlenecks in (b).
 
     Raises:
@@ -572,7 +572,7 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     Args:
         table: the columns of `sensitivity.COLUMNS`, of one data set and one model; a panel each bottleneck. Trainings
             that diverged have no L1 and are not drawn.
-        printed: of `results.read_printed`.
+        printed: of `publishing.read_printed`.
     """
     dataset, model = one_of(table, "dataset"), one_of(table, "model")
     names = list(dict.fromkeys(table["change"]))[::-1]

@@ -21,22 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from innae_utils.settings import (
-    COMMON,
-    DATASETS,
-    MODEL_TITLES,
     PROJECT,
     QUICK,
     TUNED,
     ParameterError,
     Run,
-    curve_title,
     find_recipe,
     recipes_of,
     run_dir,
     size_of,
     size_suffix,
     spec_of,
-    split_name,
 )
 
 ROW: dict[str, type] = {
@@ -45,6 +40,9 @@ ROW: dict[str, type] = {
     "seconds": float, "peak_memory_mb": float, "device": str, "machine": str, "threads": int, "precision": str,
     "torch": str, "freia": str, "commit": str, "finished_at": str,
 }  # fmt: skip
+
+
+PLACE = ["dataset", "model", "recipe", "bottleneck", "seed"]  # of one run, whatever the size of its images
 
 
 class ResultError(RuntimeError):
@@ -221,12 +219,31 @@ def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:
     """`x` and `x_hat` (n, C, H, W) that the run of a row has recorded, from the data set's folder of runs."""
     import numpy as np
 
-    folder = Path(root) / _sized(row) / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
+    folder = Path(root) / sized(row) / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
     with np.load(folder / "reconstructions.npz") as stored:
         return dict(stored)
 
 
-def _sized(row) -> str:
+def learning_curves(rows, root: str | os.PathLike):
+    """The loss terms of every epoch of these rows' runs under a folder of runs; runs without a history are left out.
+
+    Returns:
+        dataset, model, recipe, bottleneck, seed, then the columns of `history.parquet` but for the seconds.
+    """
+    import pandas as pd
+
+    found = []
+    for row in rows.to_dict("records"):
+        place = {name: row[name] for name in (*PLACE, "preset", "image_size")}
+        path = run_dir(**place, root=root) / "history.parquet"
+        if path.exists():
+            history = pd.read_parquet(path).drop(columns="seconds")
+            found.append(pd.DataFrame({name: row[name] for name in PLACE}, index=history.index).join(history))
+    nothing = pd.DataFrame(columns=[*PLACE, "epoch", "lr", "loss", "reconstruction"])
+    return pd.concat(found, ignore_index=True) if found else nothing
+
+
+def sized(row) -> str:
     """A model's name, with the size of its images where the data set has several: what its folder is called."""
     return row["model"] + size_suffix(row["dataset"], row["model"], row["image_size"])
 
@@ -284,309 +301,6 @@ def saturation(losses: Mapping[int, float], tolerance: float = SATURATION_TOLERA
         raise ResultError("an empty curve saturates nowhere; give at least one bottleneck and its loss")
     goal = (1 + tolerance) * losses[max(losses)]
     return min(bottleneck for bottleneck, loss in losses.items() if loss <= goal)
-
-
-# ---- published rows --------------------------------------------------------------------------------------------
-
-PLACE = ["dataset", "model", "recipe", "bottleneck", "seed"]
-KEY = [*PLACE, "image_size"]  # what no two published rows share
-PUBLISHED = PROJECT / "results"
-
-
-def publish(rows, path: str | os.PathLike):
-    """Add rows to a published CSV, replacing those of the same run; the whole table as it then is.
-
-    Args:
-        rows: of `gather`.
-        path: the CSV; made if it is not there.
-
-    Raises:
-        ResultError: a row is quick, cut short, of other weights in the loss than its recipe's, or made by code that
-            no commit holds; or the CSV has other columns than a row. Nothing is written then.
-    """
-    import pandas as pd
-
-    _check_publishable(rows)
-    path = Path(path)
-    known = [_read_table(path)] if path.exists() else []
-    table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        table.to_csv(part, index=False)
-    return table
-
-
-def _check_publishable(rows) -> None:
-    for row in rows.to_dict("records"):
-        name = " ".join(str(row[column]) for column in PLACE)
-        check_row({column: row[column] for column in ROW if column in row}, name)
-        if row["preset"] != "full":
-            raise ResultError(f"{name} is a {row['preset']} row and not a result; publish full ones alone")
-        if not is_commit(row["commit"]):
-            raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
-        if split_name(row["recipe"])[1]:
-            raise ResultError(f"{name} has weights of its own in the loss; publish rows of a recipe as it is alone")
-        if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
-            raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
-        images = DATASETS[row["dataset"]].images
-        if images and row["dataset"] not in COMMON and row["train_images"] != images[0]:  # of faces a part may be there
-            raise ResultError(
-                f"{name} saw {row['train_images']} training images, not the {images[0]} there are; train it on all"
-            )
-
-
-def learning_curves(rows, root: str | os.PathLike):
-    """The loss terms of every epoch of these rows' runs under a folder of runs; runs without a history are left out.
-
-    Returns:
-        dataset, model, recipe, bottleneck, seed, then the columns of `history.parquet` but for the seconds.
-    """
-    import pandas as pd
-
-    found = []
-    for row in rows.to_dict("records"):
-        place = {name: row[name] for name in (*PLACE, "preset", "image_size")}
-        path = run_dir(**place, root=root) / "history.parquet"
-        if path.exists():
-            history = pd.read_parquet(path).drop(columns="seconds")
-            found.append(pd.DataFrame({name: row[name] for name in PLACE}, index=history.index).join(history))
-    nothing = pd.DataFrame(columns=[*PLACE, "epoch", "lr", "loss", "reconstruction"])
-    return pd.concat(found, ignore_index=True) if found else nothing
-
-
-def publish_curves(rows, root: str | os.PathLike, path: str | os.PathLike):
-    """Add the learning curves of these rows' runs to a published CSV; the whole table as it then is.
-
-    Losses are kept to six significant digits. Raises ResultError for what `publish` refuses. Nothing is written then.
-    """
-    import pandas as pd
-
-    _check_publishable(rows)
-    path = Path(path)
-    known = [pd.read_csv(path)] if path.exists() else []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pd.concat([*known, learning_curves(rows, root)]).drop_duplicates([*PLACE, "epoch"], keep="last")
-    with replacing(path) as part:
-        table.sort_values([*PLACE, "epoch"]).to_csv(part, index=False, float_format="%.6g")
-    return table
-
-
-def publish_samples(rows, root: str | os.PathLike, folder: str | os.PathLike = PUBLISHED) -> list[Path]:
-    """Copy what figure 6 needs of published runs: for each row ten images and their reconstructions, as uint8.
-
-    Args:
-        rows: published rows; PCA has no reconstructions and is passed over.
-        root: the data set's folder of runs that they come from.
-        folder: where published rows lie; the files go to `reconstructions/<dataset>/` in it.
-
-    Returns:
-        The files written. What lies outside [0, 1] is cut off: no picture shows it. Each file tells when its run
-        finished, so that it is never shown beside the row of another.
-
-    Raises:
-        ResultError: a run's reconstructions are not there; the message names the file.
-    """
-    import numpy as np
-
-    written = []
-    for row, samples in _all_samples(rows, root):
-        path = samples_path(row, folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stored = {name: np.rint(np.clip(samples[name], 0, 1) * 255).astype(np.uint8) for name in ("x", "x_hat")}
-        with replacing(path) as part:
-            np.savez_compressed(part, **stored, finished_at=row["finished_at"])
-        written.append(path)
-    return written
-
-
-def check_samples(rows, root: str | os.PathLike) -> None:
-    """Raise ResultError if `publish_samples` would, before anything is written."""
-    for _ in _all_samples(rows, root):
-        pass
-
-
-def _all_samples(rows, root: str | os.PathLike) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for row in rows[rows["model"] != "pca"].to_dict("records"):
-        try:
-            yield row, read_samples(row, root)
-        except OSError as error:
-            raise ResultError(f"the run's reconstructions are missing ({error}); copy them or run again") from error
-
-
-def samples_path(row, folder: str | os.PathLike = PUBLISHED) -> Path:
-    """Where a published row's reconstructions lie."""
-    name = f"{_sized(row)}_{row['recipe']}_k{row['bottleneck']:04d}_seed{row['seed']}.npz"
-    return Path(folder) / "reconstructions" / row["dataset"] / name
-
-
-def published_samples(row, folder: str | os.PathLike = PUBLISHED) -> dict[str, Any]:
-    """`x` and `x_hat` (n, C, H, W) in [0, 1] of a published row.
-
-    Raises ResultError if there are none, or if they are of another run than the row.
-    """
-    import numpy as np
-
-    path = samples_path(row, folder)
-    try:
-        with np.load(path) as stored:
-            if str(stored["finished_at"]) != row["finished_at"]:
-                raise ResultError(f"{path} is of another run than the published row; publish both together")
-            return {name: stored[name] / np.float32(255) for name in ("x", "x_hat")}
-    except (OSError, KeyError, ValueError) as error:
-        raise ResultError(f"{path} holds no reconstructions ({error})") from error
-
-
-def published(folder: str | os.PathLike = PUBLISHED):
-    """All published rows, of every data set. Raises ResultError if a table has other columns than a row."""
-    import pandas as pd
-
-    tables = [pd.DataFrame(columns=list(ROW))]
-    for path in (Path(folder) / f"{dataset}.csv" for dataset in DATASETS):
-        if path.exists():
-            tables.append(_read_table(path))
-    return pd.concat(tables[1:] or tables, ignore_index=True)
-
-
-def _read_table(path: Path):
-    """The rows in a CSV. Raises ResultError if it has other columns than a row."""
-    import pandas as pd
-
-    table = pd.read_csv(path)
-    if list(table.columns) != list(ROW):
-        raise ResultError(f"{path} is no table of rows; its columns should be {', '.join(ROW)}")
-    return table
-
-
-def read_printed(folder: str | os.PathLike = PUBLISHED):
-    """The paper's printed curves, read off: panel, dataset, model, bottleneck, test_l1, read_error."""
-    import pandas as pd
-
-    return pd.read_csv(Path(folder) / "paper_figure5.csv", comment="#")
-
-
-# ---- ours beside the paper's -----------------------------------------------------------------------------------
-
-
-def table(rows, printed):
-    """Ours beside the paper's printed curves: one row for every point that either has.
-
-    Args:
-        rows: of `gather` or `published`; PCA, which is no trained model, is passed over.
-        printed: of `read_printed`.
-
-    Returns:
-        dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
-        L1 over seeds), smallest, largest, noted (what is unusual about our runs: another number of images, a precision
-        other than fp32), paper, read_error, difference (ours - paper); NaN where there is none. hidden: the paper has
-        the curve, and this bottleneck, but the point could not be read.
-    """
-    import pandas as pd
-
-    key = ["dataset", "model", "image_size", "recipe", "bottleneck"]
-    mine = rows[rows["model"] != "pca"]
-    sizes = [_sized(row).removeprefix(row["model"]).strip("_") for row in mine.to_dict("records")]
-    mine = mine.assign(image_size=pd.Series(sizes, index=mine.index, dtype=object))
-    mine = mine.assign(noted=pd.Series(map(_noted, mine.to_dict("records")), index=mine.index, dtype=object))
-    mine = mine.groupby(key).agg(
-        seeds=("test_l1", "size"), ours=("test_l1", "mean"), smallest=("test_l1", "min"), largest=("test_l1", "max"),
-        noted=("noted", _noted_of_all),
-    ).reset_index()  # fmt: skip
-    theirs = printed.rename(columns={"test_l1": "paper"}).assign(recipe="paper", image_size="")
-    both = mine.merge(theirs[[*key, "paper", "read_error"]], on=key, how="outer")
-    both["noted"] = both["noted"].fillna("")
-    both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
-    read = both["paper"].notna()
-    places = zip(both["dataset"], both["bottleneck"], strict=True)
-    known = [dataset in DATASETS and k in DATASETS[dataset].bottlenecks for dataset, k in places]
-    both["hidden"] = (
-        ~read
-        & pd.Series(known, index=both.index, dtype=bool)
-        & read.groupby([both[name] for name in key[:-1]]).transform("any")
-    )
-    return both.sort_values(key, key=_rank, ignore_index=True)
-
-
-def _noted_of_all(said) -> str:
-    """The notes on the runs of one point; of how many, if it is not all of them."""
-    counts = said[said != ""].value_counts(sort=False)
-    return "; ".join(
-        note if count == len(said) else f"{note} ({count} of {len(said)})" for note, count in counts.items()
-    )
-
-
-def _noted(row) -> str:
-    """What is unusual about a row: fewer images than its data set has, or another precision than the paper's."""
-    usual = DATASETS[row["dataset"]].images if row["dataset"] in DATASETS else None
-    there = (row["train_images"], row["test_images"])
-    said = [
-        f"{count:,} {split} images"
-        for split, count, known in zip(("training", "test"), there, usual or there, strict=True)
-        if count != known
-    ]
-    return ", ".join([*said, row["precision"]] if row["precision"] != "fp32" else said)
-
-
-def _rank(column):
-    """Data sets and models in the order of the settings (one that is not there last), the paper's recipe first."""
-    order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES), "recipe": ["paper"]}.get(column.name)
-    return column if order is None else column.map(lambda name: order.index(name) if name in order else len(order))
-
-
-def to_markdown(table) -> str:
-    """A table of `table` as Markdown.
-
-    Example:
-        >>> import pandas as pd
-        >>> one = dict(dataset="mnist", model="inn", image_size="", recipe="paper", bottleneck=4, seeds=0)
-        >>> one |= dict(ours=float("nan"), noted="", paper=0.0619, read_error=0.0004, difference=float("nan"))
-        >>> one |= dict(hidden=False)
-        >>> print(to_markdown(pd.DataFrame([one])).splitlines()[-1])
-        | mnist | INN | 4 | 0 | not run | 0.0619 ± 0.0004 |  |
-    """
-    lines = [
-        "| data set | curve | k | seeds | ours: test L1 (smallest to largest) | paper (reading error) | difference |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for one in table.to_dict("records"):
-        ours = paper = difference = ""
-        if one["seeds"]:
-            ours = f"{one['ours']:.4f}"
-            ours += f" ({one['smallest']:.4f} to {one['largest']:.4f})" if one["seeds"] > 1 else ""
-            ours += f"; {one['noted']}" if one["noted"] else ""
-        if one["paper"] == one["paper"]:
-            paper = f"{one['paper']:.4f} ± {one['read_error']:.4f}"
-        if ours and paper:
-            difference = f"{one['difference']:+.4f}"
-        curve = ", ".join(filter(None, (curve_title(one["model"], one["recipe"]), one["image_size"])))
-        none = "hidden" if one["hidden"] else "not printed"
-        cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or none)
-        lines.append(f"| {' | '.join(map(str, cells))} | {difference} |")
-    return "\n".join(lines)
-
-
-def replace_block(text: str, name: str, content: str) -> str:
-    """A text with what lies between its comments `<!-- begin NAME -->` and `<!-- end NAME -->` replaced.
-
-    Raises ResultError unless both comments are there, once each.
-    """
-    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ResultError(f"the text should have {begin.strip()} and {end} once each")
-    before, rest = text.split(begin)
-    return f"{before}{begin}{content}\n{end}{rest.split(end)[1]}"
-
-
-def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
-    """The README's table: the published points of the paper's data sets (LFW beside CelebA), beside the paper's."""
-    printed = read_printed(folder)
-    rows = published(folder)
-    both = table(rows, printed)
-    shown = both[(both["seeds"] > 0) & both["dataset"].isin([*printed["dataset"], "lfw"])]
-    trained = rows[rows["dataset"].isin(shown["dataset"]) & (rows["model"] != "pca")]
-    machines = "; ".join(sorted(set(trained["machine"].dropna())))
-    threads = ", ".join(map(str, sorted(set(trained["threads"]))))
-    on = f"\n\nOurs were made on: {machines}; threads a run: {threads}." if machines else ""
-    return to_markdown(shown) + on
 
 
 # ---- what made a row -------------------------------------------------------------------------------------------

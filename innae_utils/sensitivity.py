@@ -194,7 +194,7 @@ def between_seeds(rows, printed=None):
 
     Args:
         rows: finished rows of one curve (data set, model, recipe, image size), columns `results.ROW`.
-        printed: of `results.read_printed`; None for none.
+        printed: of `publishing.read_printed`; None for none.
 
     Returns:
         A table (index: bottleneck; columns: runs, mean, lowest, highest, and, if printed, paper and difference, NaN

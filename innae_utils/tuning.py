@@ -309,7 +309,7 @@ def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "r
     """Copy a study's trials to `results/tuning_<dataset>.csv` and its winner to `results/tuned.json`.
 
     An earlier study of the same model is replaced. Afterwards `tuned` is a recipe of that model like any other, and the
-    winner's rows can be published with `results.publish`.
+    winner's rows can be published with `publishing.publish`.
 
     Raises ResultError if the study is quick, or made by code that no commit holds. Nothing is written then.
     """

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
 
-from innae_utils import models, settings
+from innae_utils import data, models, results, settings
 
 NOTEBOOKS = settings.PROJECT / "notebooks"
 # One thread, here and in the kernels that tests start: on a busy machine two wait for each other at every layer.
@@ -58,6 +59,27 @@ def whole(monkeypatch):
         monkeypatch.setitem(settings.DATASETS, name, dataclasses.replace(settings.DATASETS[name], images=images))
 
     return say
+
+
+PLACE = {
+    "dataset": "digits", "model": "inn", "recipe": "paper", "bottleneck": 4, "seed": 0, "preset": "full", "epochs": 30,
+}  # fmt: skip
+
+
+def row(**changes):
+    """A row of digits as a run would write it."""
+    measured = {
+        "train_l1": 0.1, "test_l1": 0.11, "n_params": 5, "seconds": 1.0, "device": "cpu", "precision": "fp32",
+        "commit": 40 * "a",
+    }  # fmt: skip
+    pixels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    images = {"train": data.Images(pixels), "test": data.Images(pixels[:2])}
+    return {**results.make_row(PLACE, images, **measured), **changes}
+
+
+def published(**changes):
+    """Such a row that may be published, as a table."""
+    return pd.DataFrame([row(**{"train_images": 1437, **changes})])
 
 
 @pytest.fixture

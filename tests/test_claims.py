@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import papermill
 
-from innae_utils import claims, models, results, settings
+from innae_utils import claims, models, publishing, results, settings
 from innae_utils.claims import FAILS, HOLDS, OPEN, Measured
 
 PRINTED = pd.read_csv(settings.PROJECT / "results" / "paper_figure5.csv", comment="#")
@@ -479,7 +479,7 @@ def test_every_claim_says_how_it_is_judged():
 
 def test_the_readmes_ledger_is_that_of_the_published_rows(paper):
     readme, made = (settings.PROJECT / "README.md").read_text(), claims.readme_ledger()
-    assert results.replace_block(readme, "claims ledger", made) == readme, "make publish renews it"
+    assert publishing.replace_block(readme, "claims ledger", made) == readme, "make publish renews it"
     assert made == claims.table(claims.ledger(claims.published(), paper))
 
 

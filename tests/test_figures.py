@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_models import PARAMETERS
 
-from innae_utils import figures, results, settings
+from innae_utils import figures, publishing, settings
 from innae_utils.figures import FigureError
 
 pytestmark = pytest.mark.usefixtures("style")
@@ -125,7 +125,7 @@ def test_ticks_are_the_data_sets_bottlenecks(log):
 
 
 def test_the_sheet_has_six_panels_with_no_run_at_all():
-    printed = results.read_printed()
+    printed = publishing.read_printed()
     figure = figures.sheet(table()[:0], printed)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert [title[:3] for title in titles] == ["(a)", "(b)", "(c)", "(d)", "(e)", "(f)"]
@@ -141,7 +141,7 @@ def test_the_sheet_has_six_panels_with_no_run_at_all():
 def test_lfw_takes_celebas_place_and_is_not_compared_with_celebas_curve():
     faces = table(dataset="lfw", image_size="156x128")
     faces = faces[faces["recipe"] == "paper"]
-    figure = figures.sheet(faces, results.read_printed())
+    figure = figures.sheet(faces, publishing.read_printed())
     assert figure.axes[4].get_title(loc="left") == "(e) LFW: reconstruction"
     assert not [line for line in figure.axes[4].get_lines() if line.get_color() == figures.PAPER]
     assert labels(figure.axes[4]) == ["INN", "classic, 156x128"]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill
 
-from innae_utils import results, settings
+from innae_utils import publishing, results, settings
 
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
 NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
@@ -140,7 +140,7 @@ def test_20_and_23_draw_from_the_published_rows_alone(tmp_path):
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
     done = subprocess.run([*map(str, line), f"figures={tmp_path}"], capture_output=True, text=True, env=nowhere)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = results.published()
+    rows = publishing.published()
     expected = {f"figure{n}.{kind}" for n in ("5", "5_log") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
         expected |= {f"{name}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}

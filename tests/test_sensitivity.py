@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill
 
-from innae_utils import data, figures, models, results, sensitivity, settings, train
+from innae_utils import data, figures, models, publishing, sensitivity, settings, train
 from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
 
@@ -132,7 +132,7 @@ def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkey
     pd.testing.assert_frame_equal(pd.DataFrame(list(sensitivity.measure(plan(tmp_path), images))), table)
     one = table_of()
     one.loc[one["change"] == "batch x 2", "test_l1"] = float("nan")
-    (axes,) = figures.changes(one, results.read_printed()).axes
+    (axes,) = figures.changes(one, publishing.read_printed()).axes
     drawn = pd.DataFrame({"x": axes.lines[0].get_xdata(), "y": axes.lines[0].get_ydata()}).dropna()
     assert len(drawn) == len(sensitivity.CHANGES) - 1
 
@@ -180,14 +180,14 @@ def test_what_is_no_result_is_not_published(tmp_path, table, said):
 
 def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     both = pd.concat([table_of(), table_of(seed=1), table_of(bottleneck=12)])
-    left, right = figures.changes(both, results.read_printed()).axes
+    left, right = figures.changes(both, publishing.read_printed()).axes
     assert left.get_title() == "classic, $k$ = 12" and len(left.lines[0].get_xdata()) == 12
     assert len(right.lines[0].get_xdata()) == 24
     assert [label.get_text() for label in left.get_yticklabels()] == list(sensitivity.CHANGES)[::-1]
     (band,) = right.patches
     assert band.get_x() == pytest.approx(0.0355 - 0.0004) and band.get_width() == pytest.approx(0.0008)
     assert right.lines[1].get_xdata()[0] == pytest.approx(0.04), "where the unchanged one is"
-    (turned,) = figures.changes(table_of()[::-1], results.read_printed()).axes
+    (turned,) = figures.changes(table_of()[::-1], publishing.read_printed()).axes
     assert turned.lines[1].get_xdata()[0] == pytest.approx(0.04), "in whatever order"
 
 
@@ -198,7 +198,7 @@ def seeds_of(losses, **changes):
 
 def test_the_scatter_between_seeds_is_pooled_within_bottlenecks():
     losses = {(12, 0): 0.040, (12, 1): 0.042, (64, 0): 0.035, (64, 1): 0.036, (64, 2): 0.040, (3, 0): 0.07}
-    table, sd = sensitivity.between_seeds(seeds_of(losses), results.read_printed())
+    table, sd = sensitivity.between_seeds(seeds_of(losses), publishing.read_printed())
     groups = [np.array([0.040, 0.042]), np.array([0.035, 0.036, 0.040])]
     assert sd == pytest.approx(np.sqrt(sum((g.var(ddof=1) * (len(g) - 1)) for g in groups) / 3))
     assert table["runs"].to_dict() == {3: 1, 12: 2, 64: 3}

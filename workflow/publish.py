@@ -10,7 +10,7 @@ import sys
 
 import pandas as pd
 
-from innae_utils import claims, results, settings
+from innae_utils import claims, publishing, results, settings
 
 NAMES = ("dataset", "models", "recipes", "bottlenecks", "seeds", "runs")
 BLOCK, LEDGER = "table of published rows", "claims ledger"
@@ -31,7 +31,7 @@ def chosen(given: dict[str, str]):
 
 def with_samples(table, rows):
     """Those of the rows whose reconstructions are published: at each point of a curve the smallest seed there is."""
-    place = [column for column in results.KEY if column != "seed"]
+    place = [column for column in publishing.KEY if column != "seed"]
     first = table.groupby(place, as_index=False)["seed"].min()
     return rows.merge(first, on=[*place, "seed"])
 
@@ -46,16 +46,16 @@ def main(arguments: list[str]) -> int:
     """Publish; 0 if all went well, 2 if a parameter is wrong or a row is refused."""
     try:
         rows, runs = chosen(dict(argument.partition("=")[::2] for argument in arguments))
-        path = results.PUBLISHED / f"{rows['dataset'].iloc[0]}.csv"
-        results.check_samples(rows, runs)  # before anything is written
-        table = results.publish(rows, path)
-        curves = results.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
+        path = publishing.PUBLISHED / f"{rows['dataset'].iloc[0]}.csv"
+        publishing.check_samples(rows, runs)  # before anything is written
+        table = publishing.publish(rows, path)
+        curves = publishing.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
         if curves.exists():  # the ledger's learning curves, of rows that have some there already
-            results.publish_curves(with_curves(rows, curves), runs.parent, curves)
-        written = results.publish_samples(with_samples(table, rows), runs)
+            publishing.publish_curves(with_curves(rows, curves), runs.parent, curves)
+        written = publishing.publish_samples(with_samples(table, rows), runs)
         readme = settings.PROJECT / "README.md"
-        text = results.replace_block(readme.read_text(), BLOCK, results.readme_table())
-        text = results.replace_block(text, LEDGER, claims.readme_ledger())
+        text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
+        text = publishing.replace_block(text, LEDGER, claims.readme_ledger())
         with results.replacing(readme) as part:
             part.write_text(text)
     except (settings.ParameterError, results.ResultError) as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from innae_utils import results, settings
+from innae_utils import publishing, results, settings
 
 NAMES = ("dataset", "figures", "bottleneck")
 
@@ -21,7 +21,7 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     """The notebooks to run, each with its parameters. Raises ParameterError if a name or value is not known."""
     settings.refuse_unknown(given, NAMES, "drawing published rows")
     dataset = given.get("dataset", "all")
-    rows = results.published()
+    rows = publishing.published()
     there = [name for name in settings.DATASETS if name in set(rows[rows["model"] != "pca"]["dataset"])]
     if dataset not in ("all", *there):
         known = ", ".join(["all", *there])
