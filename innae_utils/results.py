@@ -20,12 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from innae_utils.parameters import Run
 from innae_utils.settings import (
     PROJECT,
     QUICK,
     TUNED,
     ParameterError,
-    Run,
     find_recipe,
     recipes_of,
     run_dir,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innae_utils import settings
+from innae_utils import parameters, settings
 from innae_utils.results import ResultError, commit, is_commit, replacing, versions
 from innae_utils.settings import PROJECT, Recipe, ours
 
@@ -50,7 +50,7 @@ COLUMNS = (
 class Plan:
     """The checked parameters: the run that is changed, how many epochs of its schedule are trained, and the folder."""
 
-    run: settings.Run
+    run: parameters.Run
     epochs: int
     folder: Path
 
@@ -60,15 +60,15 @@ class Plan:
         return settings.find_recipe(self.run.dataset, self.run.model, "paper")
 
 
-def check_plan(parameters: Mapping[str, Any]) -> Plan:
+def check_plan(given: Mapping[str, Any]) -> Plan:
     """Check every parameter. `epochs` 0 means up to the second fall of the learning rate, or all if there is none.
 
     Raises ParameterError that lists what is wrong.
     """
-    settings.refuse_unknown(parameters, PARAMETERS, "24_what_moves_it")
-    p = dict(parameters)
+    parameters.refuse_unknown(given, PARAMETERS, "24_what_moves_it")
+    p = dict(given)
     settings.stop_if([f"{name}: is missing" for name in PARAMETERS if name not in p], "The study")
-    wrong = settings.check_names(p["dataset"], [p["model"]], ["paper"], p["preset"])
+    wrong = parameters.check_names(p["dataset"], [p["model"]], ["paper"], p["preset"])
     if not isinstance(p["runs"], str):
         wrong.append(f"runs: {p['runs']!r} is a {type(p['runs']).__name__}; allowed: a string")
     if p["dataset"] == "images":
@@ -77,7 +77,7 @@ def check_plan(parameters: Mapping[str, Any]) -> Plan:
     base = settings.find_recipe(p["dataset"], p["model"], "paper")
     few = settings.quick_of(settings.spec_of(p["dataset"], p["model"]))["epochs"]
     known = {name: p[name] for name in (*PLACE, "data_root", "device", "precision")}
-    run = settings.check_run({**known, "recipe": "paper", "epochs": 0, "recompute": False, "run_dir": ""})
+    run = parameters.check_run({**known, "recipe": "paper", "epochs": 0, "recompute": False, "run_dir": ""})
     settings.stop_if(settings.check_number("epochs", p["epochs"], 0, base.epochs, f"0 to {base.epochs}"), "The study")
     second = (*base.milestones, base.epochs, base.epochs)[1]
     epochs = few if run.preset == "quick" else p["epochs"] or second

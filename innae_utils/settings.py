@@ -1,4 +1,4 @@
-"""The experiments as data: data sets, models, training recipes, and the check of a run's parameters.
+"""The experiments as data: data sets, models, training recipes, and where their files lie.
 
 Imports nothing heavy, so that a notebook can refuse a wrong parameter before torch is loaded.
 Every value of a recipe is tagged with where it comes from: `paper`, `authors` (the authors' published code, where
@@ -7,12 +7,10 @@ the paper is silent) or `ours`.
 References: section 3 of the paper (architecture, training).
 """
 
-import ast
 import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +27,26 @@ LARGE = 10_000
 
 class ParameterError(ValueError):
     """A parameter of a run is wrong; the message says what is allowed."""
+
+
+def stop_if(wrong: list[str], what: str) -> None:
+    """Raise one ParameterError that lists everything that is wrong; nothing happens for an empty list."""
+    if wrong:
+        raise ParameterError(f"{what} was not started:\n" + "\n".join(f"  - {sentence}" for sentence in wrong))
+
+
+def check_number(name: str, value: Any, low: int, high: int | None, why: str) -> list[str]:
+    """What is wrong with a whole number: an empty list or one sentence.
+
+    Example:
+        >>> check_number("bottleneck", "12", 1, 64, "1 to D = 64")
+        ["bottleneck: '12' is a str; allowed: a whole number, 1 to D = 64"]
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [f"{name}: {value!r} is a {type(value).__name__}; allowed: a whole number, {why}"]
+    if value < low or (high is not None and value > high):
+        return [f"{name}: {value} is out of range; allowed: {why}"]
+    return []
 
 
 # ---- models ----------------------------------------------------------------------------------------------------
@@ -592,52 +610,7 @@ def curve_title(model: str, recipe: str) -> str:
     return ", ".join((MODEL_TITLES[model], *own))
 
 
-# ---- one run ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Run:
-    """The checked parameters of one run; `epochs` and `recipe_settings` are resolved, paths are absolute."""
-
-    dataset: str
-    model: str
-    recipe: str
-    bottleneck: int
-    seed: int
-    preset: str
-    epochs: int
-    data_root: Path
-    run_dir: Path
-    device: str
-    precision: str
-    recompute: bool
-    image_size: str
-    strict: bool
-    recipe_settings: Recipe
-
-    @property
-    def spec(self) -> Any:
-        """The model's spec at the run's image size."""
-        return spec_of(self.dataset, self.model, self.image_size)
-
-    @property
-    def checkpoint(self) -> Path:
-        """Written after every epoch, gone when the run has finished."""
-        return self.run_dir / "checkpoint.pt"
-
-    @property
-    def limits(self) -> dict[str, int | None]:
-        """How many images of each split are used; None is all of them."""
-        few = quick_of(self.spec)
-        return {split: few[f"{split}_images"] if self.preset == "quick" else None for split in ("train", "test")}
-
-
-# What 10_train declares; a test compares the two.
-RUN_PARAMETERS = (
-    "dataset", "model", "recipe", "bottleneck", "seed", "preset", "epochs", "data_root", "run_dir", "device",
-    "precision", "recompute", "image_size", "strict", "weight_reconstruction", "weight_zero_padding", "weight_mmd",
-    "weight_kl",
-)  # fmt: skip
+# ---- where things lie ------------------------------------------------------------------------------------------
 
 
 def data_root(given: str | os.PathLike = "") -> Path:
@@ -678,359 +651,3 @@ def place_of(dataset: str, root: Any) -> str:
 def preset_folder(root: Path, preset: str) -> Path:
     """Where a preset's files lie under a root: full ones in it, quick ones apart, in `quick/`."""
     return root / "quick" if preset == "quick" else root
-
-
-def given_parameters(namespace: Mapping[str, Any], declared: tuple[str, ...], checked: str) -> dict[str, Any]:
-    """The parameters in a notebook's namespace, unknown names included when its check runs for the first time.
-
-    papermill only warns of a name that the notebook does not declare, then trains with the defaults. Before anything
-    is imported the namespace holds nothing but parameters, so a stray name is a misspelt one; once `checked` is
-    there, the notebook has been run, and only the declared names are looked at.
-    """
-    plain = (str, int, float, bool, list, tuple, dict, type(None))
-    names = [n for n, v in namespace.items() if isinstance(v, plain) and not n.startswith("_") and n not in IPYTHON]
-    again = checked in namespace and not isinstance(namespace[checked], plain)
-    return {n: namespace[n] for n in names if not again or n in declared}
-
-
-IPYTHON = ("In", "Out")
-
-
-def refuse_unknown(names: Any, declared: Any, what: str) -> None:
-    """Raise ParameterError if a name is not declared.
-
-    Example:
-        >>> refuse_unknown(["seeds"], ("seed", "epochs"), "10_train")
-        Traceback (most recent call last):
-        ...
-        innae_utils.settings.ParameterError: 10_train has no parameter 'seeds'; allowed: seed, epochs
-    """
-    unknown = [name for name in names if name not in declared]
-    if unknown:
-        raise ParameterError(f"{what} has no parameter {', '.join(map(repr, unknown))}; allowed: {', '.join(declared)}")
-
-
-def declared_parameters(notebook: Path) -> tuple[str, ...]:
-    """The names in a notebook's cell tagged `parameters`.
-
-    Example:
-        >>> declared_parameters(PROJECT / "notebooks" / "10_train.ipynb") == RUN_PARAMETERS
-        True
-    """
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    (cell,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    return tuple(line.target.id for line in ast.parse("".join(cell["source"])).body if isinstance(line, ast.AnnAssign))
-
-
-def check_names(dataset: Any, models: Any, recipes: Any, preset: Any) -> list[str]:
-    """What is wrong with the names of a data set, its models and recipes, and a preset: a list of sentences."""
-    wrong = []
-    if preset not in PRESETS:
-        wrong.append(f"preset: {preset!r} is not known; allowed: {', '.join(PRESETS)}")
-    if not isinstance(dataset, str) or dataset not in DATASETS:
-        alone = "; all of them are drawn from published rows alone: ROWS=published DATASET=all" * (dataset == "all")
-        return [*wrong, f"dataset: {dataset!r} is not known; allowed: {', '.join(DATASETS)}{alone}"]
-    for model in models:
-        if model not in (allowed := MODELS.get(dataset, DATASETS[dataset].models)):
-            allowed = ", ".join(allowed)
-            wrong.append(f"model: {model!r} is not known for {dataset}; allowed: {allowed}")
-            continue
-        known = recipes_of(dataset, model)
-        why = " (the INN's own schedule already falls late)" if family(model) == "inn" else ""
-        wrong += [
-            f"recipe: {recipe!r} is not known for {model} on {dataset}; allowed: {', '.join(known)}"
-            + (why if recipe == "late" else "")
-            for recipe in recipes
-            if recipe not in known
-        ]
-    return wrong
-
-
-def check_source(rows: Any, preset: Any) -> list[str]:
-    """What is wrong with where rows are to come from: an empty list or one sentence.
-
-    Example:
-        >>> check_source("published", "quick")
-        ["rows: 'published' rows are full ones; give preset full, or rows local"]
-    """
-    if rows not in SOURCES:
-        return [f"rows: {rows!r} is not known; allowed: {', '.join(SOURCES)}"]
-    if (rows, preset) == ("published", "quick"):
-        return ["rows: 'published' rows are full ones; give preset full, or rows local"]
-    return []
-
-
-def check_number(name: str, value: Any, low: int, high: int | None, why: str) -> list[str]:
-    """What is wrong with a whole number: an empty list or one sentence.
-
-    Example:
-        >>> check_number("bottleneck", "12", 1, 64, "1 to D = 64")
-        ["bottleneck: '12' is a str; allowed: a whole number, 1 to D = 64"]
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        return [f"{name}: {value!r} is a {type(value).__name__}; allowed: a whole number, {why}"]
-    if value < low or (high is not None and value > high):
-        return [f"{name}: {value} is out of range; allowed: {why}"]
-    return []
-
-
-def check_weight(name: str, value: Any, model: Any) -> list[str]:
-    """What is wrong with a weight of the loss, where -1 stands for the recipe's: an empty list or one sentence.
-
-    Example:
-        >>> check_weight("kl", 0.1, "inn_vae"), check_weight("mmd", 0.1, "inn_vae")
-        (['weight_kl: inn_vae has no such term; allowed: -1'], [])
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (value == -1 or 0 <= value < float("inf")):
-        return [f"weight_{name}: {value!r} is not known; allowed: a number from 0, or -1 for the recipe's own"]
-    has = {"zero_padding": str(model).startswith("inn"), "kl": model == "classic_vae"}
-    return [] if value == -1 or has.get(name, True) else [f"weight_{name}: {model} has no such term; allowed: -1"]
-
-
-def check_writable(name: str, folder: Path) -> list[str]:
-    """What is wrong with a folder that results are to be written into; makes it if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        return [f"{name}: cannot write into {folder} ({error.strerror}); give a folder that you may write to"]
-    return []
-
-
-def stop_if(wrong: list[str], what: str) -> None:
-    """Raise one ParameterError that lists everything that is wrong; nothing happens for an empty list."""
-    if wrong:
-        raise ParameterError(f"{what} was not started:\n" + "\n".join(f"  - {sentence}" for sentence in wrong))
-
-
-def check_run(parameters: Mapping[str, Any]) -> Run:
-    """Check every parameter of a training run and resolve the defaults.
-
-    `epochs` 0 and weights of -1 mean the recipe's; other weights become part of its name. `data_root` and `run_dir` ""
-    mean the usual places; `precision` and `device` "auto" are resolved when torch is there.
-    Raises ParameterError that lists all that is wrong and what is allowed.
-    """
-    refuse_unknown(parameters, RUN_PARAMETERS, "10_train")
-    p = {"image_size": "", "strict": False, **{f"weight_{name}": -1 for name in WEIGHTS}, **parameters}  # seldom given
-    stop_if([f"{name}: is missing" for name in RUN_PARAMETERS if name not in p], "The run")
-    wrong = check_names(p["dataset"], [p["model"]], [p["recipe"]], p["preset"])
-    wrong += check_image_size(p["dataset"], p["image_size"]) if not wrong else []
-    dim = dim_of(spec_of(p["dataset"], p["model"], p["image_size"])) if not wrong else None
-    wrong += check_number("bottleneck", p["bottleneck"], 1, dim, f"1 to D = {dim}" if dim else "1 to D = C H W")
-    wrong += check_number("seed", p["seed"], 0, 2**31 - 1, "0 to 2147483647")
-    wrong += check_number("epochs", p["epochs"], 0, None, "1 or more, or 0 for the recipe's own")
-    wrong += [
-        f"{name}: {p[name]!r} is a {type(p[name]).__name__}; allowed: a string"
-        for name in ("data_root", "run_dir", "device")
-        if not isinstance(p[name], str)
-    ]
-    wrong += [
-        f"{name}: {p[name]!r} is a {type(p[name]).__name__}; allowed: true, false"
-        for name in ("recompute", "strict")
-        if not isinstance(p[name], bool)
-    ]
-    if p["precision"] not in PRECISIONS:
-        wrong.append(f"precision: {p['precision']!r} is not known; allowed: {', '.join(PRECISIONS)}")
-    if isinstance(p["device"], str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", p["device"]):
-        wrong.append(f"device: {p['device']!r} is not known; allowed: auto, cpu, cuda, cuda:N, mps")
-    wrong += [sentence for name in WEIGHTS for sentence in check_weight(name, p[f"weight_{name}"], p["model"])]
-    stop_if(wrong, "The run")
-
-    plain = find_recipe(p["dataset"], p["model"], p["recipe"])
-    own = {n: p[f"weight_{n}"] for n in WEIGHTS if p[f"weight_{n}"] not in (-1, getattr(plain, f"weight_{n}"))}
-    p["recipe"] = recipe_name(p["recipe"], own)
-    recipe = find_recipe(p["dataset"], p["model"], p["recipe"])
-    epochs = p["epochs"] or (QUICK["epochs"] if p["preset"] == "quick" else recipe.epochs)
-    place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "image_size")}
-    usual = {**place, "dataset": place_of(p["dataset"], p["data_root"])}
-    folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**usual)
-    stop_if(check_own_folder(p["dataset"], p["data_root"]) + check_writable("run_dir", folder), "The run")
-    return Run(
-        **place, epochs=epochs, data_root=data_root(p["data_root"]), run_dir=folder, device=p["device"],
-        precision=p["precision"], recompute=p["recompute"], strict=p["strict"], recipe_settings=recipe.scaled(epochs),
-    )  # fmt: skip
-
-
-def check_own_folder(dataset: str, root: str) -> list[str]:
-    """What is wrong with the folder of own images: an empty list or one sentence."""
-    if dataset != "images" or (root and Path(root).expanduser().is_dir()):
-        return []
-    what = f"{root!r} is no folder" if root else "is missing"
-    return [f"data_root: {what}; allowed: the folder that holds your images"]
-
-
-# ---- many runs -------------------------------------------------------------------------------------------------
-
-SWEEP_PARAMETERS = (
-    "dataset", "models", "recipes", "bottlenecks", "seeds", "preset", "data_root", "runs", "figures", "device",
-    "precision", "recompute", "image_size", "strict", "threads", "slots",
-)  # fmt: skip
-
-
-class Job(NamedTuple):
-    """One run of a sweep."""
-
-    model: str
-    recipe: str
-    bottleneck: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The checked parameters of a sweep; `threads` 0 means: share the cores among the jobs; `slots` are runs at
-    once on one GPU."""
-
-    dataset: str
-    preset: str
-    jobs: tuple[Job, ...]
-    bottlenecks: tuple[int, ...]
-    data_root: Path
-    runs: Path
-    figures: Path
-    device: str
-    precision: str
-    recompute: bool
-    image_size: str
-    strict: bool
-    threads: int
-    slots: int
-
-    def threads_each(self, cores: int) -> int:
-        """Threads of one run: what was asked for, else the cores are shared among the runs that go on at once."""
-        return self.threads or max(1, cores // max(1, len(self.jobs)))
-
-    @property
-    def run_folder(self) -> Path:
-        """The folder of all runs of the data set."""
-        return preset_folder(self.runs, self.preset) / self.place
-
-    @property
-    def place(self) -> str:
-        """The name of the data set's folder of runs."""
-        return place_of(self.dataset, self.data_root)
-
-    def spec(self, model: str) -> Any:
-        """The spec of a model at the sweep's image size."""
-        return spec_of(self.dataset, model, self.image_size)
-
-    @property
-    def images(self) -> list[Any]:
-        """What `data.prepare` takes, as JSON has it: data set, data root, all sizes that the sweep needs, strict."""
-        sizes = {self.spec(model).shape[1:] for model in [*(job.model for job in self.jobs), "inn"]}
-        return [self.dataset, str(self.data_root), [list(size) for size in sorted(sizes)], self.strict]
-
-    def result(self, job: Job) -> Path:
-        """The file that says that a job is done."""
-        return run_dir(self.place, *job, self.preset, self.runs, self.image_size) / "result.json"
-
-    def model_folder(self, model: str) -> str:
-        """The name of the folder that holds a model's runs; it tells an unusual image size."""
-        return model + size_suffix(self.dataset, model, self.image_size)
-
-    @property
-    def image_list(self) -> Path:
-        """The note of what was made ready; each size of own images has one, as making one is a reason to train."""
-        return self.run_folder / f"data{size_suffix(self.dataset, 'inn', self.image_size)}.json"
-
-    @property
-    def figure_folder(self) -> Path:
-        """The folder of the data set's figures; another image size, and each folder of own images, has its own."""
-        shared = self.image_size == "common"  # the INN's own size, which has no suffix
-        suffix = "_common" if shared else size_suffix(self.dataset, "inn", self.image_size)
-        return preset_folder(self.figures, self.preset) / (self.place + suffix)
-
-
-def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP_PARAMETERS) -> Sweep:
-    """Check a sweep's parameters, as they come from a command line, and list its jobs.
-
-    `models`, `recipes`, `bottlenecks` and `seeds` are lists with commas; what is left out is the data set's own choice.
-    A model takes those of the recipes that it has. Raises ParameterError that lists all that is wrong.
-
-    Example:
-        >>> sweep = check_sweep({"dataset": "mnist", "models": "inn,classic", "bottlenecks": "12,32"})
-        >>> [tuple(job) for job in sweep.jobs][:3]
-        [('inn', 'paper', 12, 0), ('inn', 'paper', 32, 0), ('classic', 'paper', 12, 0)]
-    """
-    refuse_unknown(parameters, declared, "the sweep")
-    given = {name: str(value) for name, value in parameters.items()}
-    dataset, preset = given.get("dataset", "digits"), given.get("preset", "full")
-    stop_if(check_names(dataset, [], [], preset), "The sweep")
-    known = DATASETS[dataset]
-    models = tuple(_listed(given.get("models"))) or known.models
-    recipes = tuple(_listed(given.get("recipes"))) or known.recipes
-    image_size = given.get("image_size", "")
-    wrong = check_names(dataset, models, [], preset) + check_image_size(dataset, image_size)
-    stop_if(wrong, "The sweep")
-    dim = min(dim_of(spec_of(dataset, model, image_size)) for model in models)
-    usual = known.bottlenecks if preset == "full" or dim <= LARGE else (known.bottlenecks[3:5] or known.bottlenecks[:2])
-    bottlenecks, faults = _numbers(given, "bottlenecks", usual, 1, dim, f"1 to D = {dim}")
-    seeds, more = _numbers(given, "seeds", known.seeds, 0, 2**31 - 1, "0 to 2147483647")
-    threads, yet_more = _numbers(given, "threads", (0,), 0, None, "1 or more, or 0 to share the cores")
-    slots, faults_of_slots = _numbers(given, "slots", (1,), 1, None, "1 or more runs at once on a GPU")
-    wrong += faults + more + yet_more + faults_of_slots
-    reach = {model: [r for r in recipes if r in recipes_of(dataset, model)] for model in models}
-    for recipe in recipes if given.get("recipes") else ():
-        if not any(recipe in have for have in reach.values()):
-            allowed = sorted({r for model in models for r in recipes_of(dataset, model)})
-            wrong.append(f"recipe: {recipe!r} is not known for {', '.join(models)}; allowed: {', '.join(allowed)}")
-    if given.get("device", "").startswith("cuda:"):
-        wrong.append(
-            f"device: {given['device']!r} is not for a sweep, whose runs take places on all cards they see; allowed: "
-            f"auto, cpu, cuda, mps. For one card set the environment's CUDA_VISIBLE_DEVICES={given['device'][5:]}"
-        )
-    stop_if(wrong, "The sweep")
-    jobs = [Job(m, r, k, s) for s in seeds for m in models for r in reach[m] for k in bottlenecks]
-    names = {"device": given.get("device", "auto"), "precision": given.get("precision", "auto")}
-    for name in ("recompute", "strict"):
-        value = given.get(name, "false").lower()
-        names[name] = {"true": True, "false": False}.get(value, value)
-    nowhere = "" if "data_root" in declared else str(PROJECT)  # who reads no images need not say where they are
-    names |= {"image_size": image_size, "data_root": given.get("data_root", nowhere)}
-    first = {"dataset": dataset, "preset": preset, "epochs": 0, **jobs[0]._asdict(), **names}
-    with tempfile.TemporaryDirectory() as folder:  # the rest of the checks is a run's own
-        check_run({**first, "run_dir": folder})
-    return Sweep(
-        dataset, preset, tuple(jobs), bottlenecks, data_root(given.get("data_root", "")),
-        Path(given.get("runs") or PROJECT / "runs").expanduser().absolute(),
-        Path(given.get("figures") or PROJECT / "figures").expanduser().absolute(),
-        names["device"], names["precision"], names["recompute"], image_size, names["strict"], threads[0], slots[0],
-    )  # fmt: skip
-
-
-VAE_BOTTLENECK = 16
-VAE_RECIPES = {"inn_vae": "paper", "inn": "paper", "classic_vae": "late", "classic_mmd": "late"}  # what 31 compares
-
-
-def vae_jobs(sweep: Sweep) -> list[Job]:
-    """The runs that 31_inn_vae looks at, for the first bottleneck and the seeds of a sweep; none if there are none."""
-    if "inn_vae" not in MODELS.get(sweep.dataset, ()):
-        return []
-    seeds = dict.fromkeys(job.seed for job in sweep.jobs)
-    return [Job(m, r, sweep.bottlenecks[0], seed) for seed in seeds for m, r in VAE_RECIPES.items()]
-
-
-def check_vae(p: Mapping[str, Any]) -> None:
-    """Check the parameters of 31_inn_vae that a sweep has not. Raises ParameterError that lists all that is wrong."""
-    wrong = check_names(p["dataset"], ["inn_vae"], [split_name(str(p["recipe"]))[0]], p["preset"])
-    wrong += check_names(p["dataset"], ["classic_vae"], [p["classic_recipe"]], p["preset"])
-    top = dim_of(spec_of(p["dataset"], "inn_vae")) - 1 if not wrong else None  # a z is needed
-    wrong += check_number("bottleneck", p["bottleneck"], 1, top, f"1 to D - 1 = {top}" if top else "1 to D - 1")
-    wrong += check_number("permutations", p["permutations"], 19, None, "19 or more")
-    width = p["z_scale"]
-    if isinstance(width, bool) or not isinstance(width, int | float) or not 0 <= width < float("inf"):
-        wrong.append(f"z_scale: {width!r} is not known; allowed: a width above 0, or 0 to measure it")
-    stop_if(list(dict.fromkeys(wrong)), "The notebook")
-
-
-def _listed(text: str | None) -> list[str]:
-    """The parts of a list with commas, in brackets or not, without repeats."""
-    return list(dict.fromkeys(part.strip() for part in (text or "").strip("[]()").split(",") if part.strip()))
-
-
-def _numbers(given, name: str, default: tuple[int, ...], low: int, high: int | None, why: str):
-    """The whole numbers in a list with commas, and what is wrong with them."""
-    parts = _listed(given.get(name))
-    values = [int(part) if re.fullmatch(r"-?[0-9]+", part) else part for part in parts]
-    wrong = [sentence for value in values for sentence in check_number(name, value, low, high, why)]
-    return tuple(values) or default, wrong

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innae_utils import settings
+from innae_utils import parameters, settings
 from innae_utils.results import ResultError, commit, is_commit, replacing, versions
 from innae_utils.settings import PROJECT, Recipe
 
@@ -52,7 +52,7 @@ COLUMNS = (
 class Plan:
     """The checked parameters of a study; `final` is the run that its winner is trained in."""
 
-    final: settings.Run
+    final: parameters.Run
     trials: int
     folder: Path
 
@@ -62,15 +62,15 @@ class Plan:
         return settings.find_recipe(self.final.dataset, self.final.model, "paper")
 
 
-def check_plan(parameters: Mapping[str, Any]) -> Plan:
+def check_plan(given: Mapping[str, Any]) -> Plan:
     """Check every parameter of a study. `bottleneck` 0 means 64, as in the paper, or the data set's largest.
 
     Raises ParameterError that lists what is wrong.
     """
-    settings.refuse_unknown(parameters, PARAMETERS, "22_tuning")
-    p = dict(parameters)
+    parameters.refuse_unknown(given, PARAMETERS, "22_tuning")
+    p = dict(given)
     settings.stop_if([f"{name}: is missing" for name in PARAMETERS if name not in p], "The study")
-    wrong = settings.check_names(p["dataset"], [p["model"]], ["paper"], p["preset"])
+    wrong = parameters.check_names(p["dataset"], [p["model"]], ["paper"], p["preset"])
     wrong += settings.check_number("trials", p["trials"], 1, None, "1 or more")
     if not isinstance(p["runs"], str):
         wrong.append(f"runs: {p['runs']!r} is a {type(p['runs']).__name__}; allowed: a string")
@@ -86,7 +86,7 @@ def check_plan(parameters: Mapping[str, Any]) -> Plan:
     settings.stop_if(wrong, "The study")
     folder = settings.run_dir(**place, recipe=settings.TUNED, root=root)
     rest = {name: p[name] for name in ("data_root", "device", "precision")}
-    final = settings.check_run(
+    final = parameters.check_run(
         {**place, **rest, "recipe": "paper", "epochs": 0, "recompute": False, "run_dir": str(folder)}
     )
     kept = settings.preset_folder(root, p["preset"]) / "tuning" / p["dataset"] / p["model"]
@@ -266,7 +266,7 @@ def winner(plan: Plan, trials: list[dict[str, Any]]) -> dict[str, Any]:
     return {**four, "weight_decay": recipe.weight_decay, **where, "trials": len(trials)}
 
 
-def keep(plan: Plan, trials: list[dict[str, Any]]) -> settings.Run:
+def keep(plan: Plan, trials: list[dict[str, Any]]) -> parameters.Run:
     """Write `trials.csv` and `tuned.json` into the study's folder; the run that trains the winner on all images."""
     import dataclasses
 
@@ -282,7 +282,7 @@ def keep(plan: Plan, trials: list[dict[str, Any]]) -> settings.Run:
     return dataclasses.replace(plan.final, recipe=settings.TUNED, epochs=epochs, recipe_settings=recipe.scaled(epochs))
 
 
-def train_winner(run: settings.Run, images: Mapping[str, Any]) -> dict[str, Any]:
+def train_winner(run: parameters.Run, images: Mapping[str, Any]) -> dict[str, Any]:
     """Train a run of `keep` on all training images and judge it on all test images; its row, as 10_train leaves one.
 
     An interrupted run goes on from its last epoch.

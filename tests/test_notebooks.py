@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill
 
-from innae_utils import publishing, results, settings
+from innae_utils import parameters, publishing, results, settings, sweeps
 
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
 NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
@@ -33,7 +33,7 @@ def test_papermill_sees_the_declared_parameters(path):
     from papermill.inspection import _infer_parameters, load_notebook_node
 
     seen = tuple(parameter.name for parameter in _infer_parameters(load_notebook_node(str(path))))
-    assert seen == settings.declared_parameters(path)
+    assert seen == parameters.declared_parameters(path)
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -44,7 +44,7 @@ def test_a_notebook_checks_the_names_that_it_declares(path):
         for node in ast.parse(source).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_declared"
     ]
-    assert (lists or [settings.RUN_PARAMETERS]) == [settings.declared_parameters(path)]
+    assert (lists or [parameters.RUN_PARAMETERS]) == [parameters.declared_parameters(path)]
 
 
 def test_no_heavy_import_in_10_train():
@@ -169,7 +169,7 @@ def test_what_cannot_be_drawn_from_published_rows_is_refused(given, said, tmp_pa
 def vae_runs(tmp_path_factory):
     """A quick run of each model of 31_inn_vae, and the notebook over them."""
     root = tmp_path_factory.mktemp("vae")
-    for model, recipe in settings.VAE_RECIPES.items():
+    for model, recipe in sweeps.VAE_RECIPES.items():
         place = dict(dataset="digits", model=model, recipe=recipe, bottleneck=4, seed=0, preset="quick")
         folder = settings.run_dir(**place, root=root)
         papermill("10_train.ipynb", folder / "train.ipynb", {**place, "run_dir": str(folder)})

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from innae_utils import data, prepare, settings
+from innae_utils import data, prepare, settings, sweeps
 from innae_utils.prepare import DataError
 
 
@@ -568,4 +568,4 @@ def test_a_folder_that_is_none(own):
     with pytest.raises(DataError, match="is no folder; name the one that holds your images"):
         data.load("images", "train", own, size=(32, 24))
     with pytest.raises(settings.ParameterError, match="data_root: .* is no folder"):
-        settings.check_sweep({"dataset": "images", "image_size": "32,24", "data_root": str(own)})
+        sweeps.check_sweep({"dataset": "images", "image_size": "32,24", "data_root": str(own)})

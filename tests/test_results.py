@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import PLACE, row
 
-from innae_utils import data, models, results, settings, train
+from innae_utils import data, models, parameters, results, settings, train
 from innae_utils.results import ResultError
 
 NO_WEIGHTS = {f"weight_{name}": -1 for name in settings.WEIGHTS}  # of a run's own
@@ -83,8 +83,8 @@ def test_what_cannot_be_finished_leaves_the_old_file(tmp_path):
 
 
 def test_finish_writes_every_file_and_the_model_can_be_loaded(tmp_path):
-    parameters = {**PLACE, "preset": "quick", "epochs": 0, "data_root": "", "run_dir": str(tmp_path)}
-    run = settings.check_run({**parameters, **NO_WEIGHTS, "device": "cpu", "precision": "fp32", "recompute": False})
+    given = {**PLACE, "preset": "quick", "epochs": 0, "data_root": "", "run_dir": str(tmp_path)}
+    run = parameters.check_run({**given, **NO_WEIGHTS, "device": "cpu", "precision": "fp32", "recompute": False})
     images = data.load("digits", "test", limit=64)
     network = models.build("inn", "digits", 4, seed=0)
     history = list(train.fit(network, images, run.recipe_settings, checkpoint=run.checkpoint))
@@ -139,7 +139,7 @@ def test_a_notebooks_modules_are_those_it_imports_and_no_more():
         [sys.executable, "-c", loaded], cwd=settings.PROJECT, capture_output=True, text=True, check=True
     )
     really = {f"{name.split('.')[1]}.py" for name in done.stdout.split() if name.startswith("innae_utils.")}
-    assert names == really and not names & {"publishing.py", "claims.py", "figures.py"}, (
+    assert names == really and not names & {"publishing.py", "sweeps.py", "claims.py", "figures.py"}, (
         "a new table trains nothing again"
     )
 
@@ -236,7 +236,7 @@ def test_a_notebooks_outputs_prose_and_metadata_do_not_change_a_digest(tmp_path)
 def test_the_identity_of_a_run_holds_its_parameters_and_the_code_but_no_paths(tmp_path):
     given = {**PLACE, "epochs": 0, "data_root": "", "device": "cpu", "precision": "fp32", "recompute": False}
     given |= NO_WEIGHTS
-    runs = [settings.check_run({**given, "run_dir": str(tmp_path / name)}) for name in "ab"]
+    runs = [parameters.check_run({**given, "run_dir": str(tmp_path / name)}) for name in "ab"]
     assert results.identity(runs[0], "fp32") == results.identity(runs[1], "fp32")
     for change in ({"seed": 1}, {"bottleneck": 5}, {"epochs": 3}):
         assert results.identity(dataclasses.replace(runs[0], **change), "fp32") != results.identity(runs[0], "fp32")

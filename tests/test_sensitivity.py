@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill
 
-from innae_utils import data, figures, models, publishing, sensitivity, settings, train
+from innae_utils import data, figures, models, parameters, publishing, sensitivity, train
 from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
 
@@ -23,7 +23,7 @@ def images():
 
 
 def test_the_notebook_declares_the_parameters_that_are_checked():
-    assert settings.declared_parameters(NOTEBOOKS / "24_what_moves_it.ipynb") == sensitivity.PARAMETERS
+    assert parameters.declared_parameters(NOTEBOOKS / "24_what_moves_it.ipynb") == sensitivity.PARAMETERS
 
 
 @pytest.mark.parametrize(

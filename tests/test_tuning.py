@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import NOTEBOOKS, papermill
 
-from innae_utils import data, models, results, settings, train, tuning
+from innae_utils import data, models, parameters, results, settings, train, tuning
 from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
 
@@ -29,7 +29,7 @@ def images():
 
 
 def test_the_notebook_declares_the_parameters_that_are_checked():
-    assert settings.declared_parameters(NOTEBOOKS / "22_tuning.ipynb") == tuning.PARAMETERS
+    assert parameters.declared_parameters(NOTEBOOKS / "22_tuning.ipynb") == tuning.PARAMETERS
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from innae_utils import results, settings
+from innae_utils import results, settings, sweeps
 
 SWEEP = ["preset=quick", "bottlenecks=2,4,8", "models=classic", "recipes=paper", "seeds=0"]
 
@@ -136,7 +136,7 @@ def test_a_broken_row_is_set_aside_and_made_again(project, capsys):
     import figures
 
     parameters = {"runs": str(project / "runs"), "bottlenecks": "4", "models": "inn", "seeds": "0,1"}
-    checked = settings.check_sweep(parameters)
+    checked = sweeps.check_sweep(parameters)
     folders = [settings.run_dir("digits", *job, "full", project / "runs") for job in checked.jobs]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -164,7 +164,7 @@ def test_a_sweep_warns_of_emulated_bfloat16(monkeypatch, capsys, device, precisi
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", cards)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
-    figures.warn_of_emulation(settings.check_sweep({"device": device, "precision": precision}))
+    figures.warn_of_emulation(sweeps.check_sweep({"device": device, "precision": precision}))
     assert ("Warning: this CPU has no instructions for bfloat16" in capsys.readouterr().err) == warned
 
 
@@ -239,8 +239,8 @@ def test_make_vae_asks_for_its_four_models_and_their_figures(project):
     done = subprocess.run(line, capture_output=True, text=True, **options)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    asked = {job for job in settings.VAE_RECIPES.items() if f"runs/quick/digits/{job[0]}/{job[1]}/k0016/seed3" in said}
-    assert asked == set(settings.VAE_RECIPES.items())
+    asked = {job for job in sweeps.VAE_RECIPES.items() if f"runs/quick/digits/{job[0]}/{job[1]}/k0016/seed3" in said}
+    assert asked == set(sweeps.VAE_RECIPES.items())
     assert said.count("inn_vae_samples.pdf") and "figure5" not in said
 
 
@@ -296,7 +296,7 @@ def test_make_refuses_a_variable_it_does_not_know():
 def test_the_sweep_parameters_are_those_of_make():
     makefile = (settings.PROJECT / "Makefile").read_text()
     (line,) = [line for line in makefile.replace("\\\n", "").splitlines() if line.startswith("SWEEP :=")]
-    assert {name.lower() for name in line.split(":=")[1].split()} == set(settings.SWEEP_PARAMETERS)
+    assert {name.lower() for name in line.split(":=")[1].split()} == set(sweeps.SWEEP_PARAMETERS)
 
 
 def test_a_parameter_that_the_notebook_does_not_declare_is_refused(project):

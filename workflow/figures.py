@@ -11,7 +11,7 @@ import time
 import images
 import slots
 
-from innae_utils import results, settings
+from innae_utils import parameters, results, settings, sweeps
 
 NOISE = re.compile(  # what Snakemake says between one step and the next, and after the last words of a job that failed
     r"\s*$|Select jobs|Execute \d+ jobs|Finished jobid|\[\w{3} \w{3} +\d+ [\d:]+ \d{4}\]|Complete log|Elapsed time|"
@@ -40,14 +40,14 @@ DRAWN = {"figures": "figure[56]*.p*", "vae": "inn_vae_*"}  # goal -> the files t
 
 def for_vae(given: dict[str, str]) -> dict[str, str]:
     """The parameters of a sweep with 31_inn_vae's models and bottleneck. Raises ParameterError if others are given."""
-    fixed = ", ".join(f"{model} ({recipe})" for model, recipe in settings.VAE_RECIPES.items())
+    fixed = ", ".join(f"{model} ({recipe})" for model, recipe in sweeps.VAE_RECIPES.items())
     wrong = [
         f"{name}: `make vae` always takes {fixed}; leave it out" for name in ("models", "recipes") if name in given
     ]
     settings.stop_if(wrong, "The sweep")
-    fixed = {"models": ",".join(settings.VAE_RECIPES), "recipes": ",".join(sorted({*settings.VAE_RECIPES.values()}))}
-    given = {"bottlenecks": str(settings.VAE_BOTTLENECK), **given, **fixed}
-    sweep = settings.check_sweep(given)
+    fixed = {"models": ",".join(sweeps.VAE_RECIPES), "recipes": ",".join(sorted({*sweeps.VAE_RECIPES.values()}))}
+    given = {"bottlenecks": str(sweeps.VAE_BOTTLENECK), **given, **fixed}
+    sweep = sweeps.check_sweep(given)
     dim = settings.dim_of(settings.spec_of(sweep.dataset, "inn_vae"))
     if len(sweep.bottlenecks) > 1 or sweep.bottlenecks[0] == dim:
         said = f"bottlenecks: {given['bottlenecks']!r} is not allowed; `make vae` takes one, less than D = {dim}"
@@ -57,7 +57,7 @@ def for_vae(given: dict[str, str]) -> dict[str, str]:
 
 def snakemake(given: dict[str, str], cores: str, goal: str = "figures") -> list[str]:
     """The Snakemake command of a sweep: its parameters as they were given, its folders made absolute."""
-    sweep = settings.check_sweep(given)
+    sweep = sweeps.check_sweep(given)
     given = given | {name: str(getattr(sweep, name)) for name in ("data_root", "runs", "figures")}
     profile = settings.PROJECT / "workflow" / "profiles" / "local"
     command = [sys.executable, "-m", "snakemake", "--profile", str(profile), "--cores", cores]
@@ -66,7 +66,7 @@ def snakemake(given: dict[str, str], cores: str, goal: str = "figures") -> list[
     return [*command, goal, "--config", *(f"{name}={value}" for name, value in given.items())]
 
 
-def set_aside_broken_rows(sweep: settings.Sweep) -> None:
+def set_aside_broken_rows(sweep: sweeps.Sweep) -> None:
     """Rename every `result.json` of the sweep that is no row: to Snakemake a file that is there is a run done."""
     for job in sweep.jobs:
         path = sweep.result(job)
@@ -78,7 +78,7 @@ def set_aside_broken_rows(sweep: settings.Sweep) -> None:
             print(f"{error}; set aside as {path.with_suffix('.broken').name}, the run is made again", file=sys.stderr)
 
 
-def warn_of_emulation(sweep: settings.Sweep) -> None:
+def warn_of_emulation(sweep: sweeps.Sweep) -> None:
     """Say on the terminal what every run would say in its notebook: that bf16 will crawl on this CPU."""
     if sweep.precision == "bf16" and sweep.device in ("auto", "cpu") and not slots.cards(sweep.device):
         from innae_utils import train  # brings torch along: seconds that no other sweep should wait for
@@ -100,7 +100,7 @@ def drawn_alone(arguments: list[str]) -> int:
     import redraw
 
     given = dict(argument.partition("=")[::2] for argument in arguments)
-    if faults := settings.check_source(given.pop("rows"), given.get("preset")):
+    if faults := parameters.check_source(given.pop("rows"), given.get("preset")):
         print(*faults, sep="\n", file=sys.stderr)
         return 2
     return redraw.main([f"{name}={value}" for name, value in given.items()])
@@ -124,15 +124,15 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         given = for_vae(given) if goal == "vae" else given
-        sweep = settings.check_sweep(given)
+        sweep = sweeps.check_sweep(given)
         faults = [
-            fault for name in ("runs", "figures") for fault in settings.check_writable(name, getattr(sweep, name))
+            fault for name in ("runs", "figures") for fault in parameters.check_writable(name, getattr(sweep, name))
         ]
         settings.stop_if(faults, "The sweep")
     except settings.ParameterError as error:
         print(error, file=sys.stderr)
         return 2
-    jobs = settings.vae_jobs(sweep) if goal == "vae" else sweep.jobs
+    jobs = sweeps.vae_jobs(sweep) if goal == "vae" else sweep.jobs
     print(
         f"{len(jobs)} run{'s' if len(jobs) > 1 else ''} on {sweep.dataset}; rows go to {sweep.run_folder}", flush=True
     )

@@ -19,7 +19,7 @@ from typing import Any
 import slots
 
 from figures import snakemake, valid_cores
-from innae_utils import results, settings
+from innae_utils import results, settings, sweeps
 
 TIMED_SECONDS = 6.0  # of steps, for each kind
 BUSY = 0.5  # from this load on, other work is in the times
@@ -70,7 +70,7 @@ def probe(arguments: list[str]) -> None:
     print(json.dumps({"step": usual, "image": evaluation, "memory": memory, "precision": precision}))
 
 
-def timed(sweep: settings.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, Any]:
+def timed(sweep: sweeps.Sweep, kind: tuple[str, str], threads: int, copies: int) -> dict[str, Any]:
     """What `probe` prints for a kind of run: the mean of as many copies as would run at once, on all cards in turn."""
     model, recipe = kind
     line = [
@@ -112,7 +112,7 @@ def start_up() -> float:
         return time.perf_counter() - started - results.read_row(Path(folder) / "result.json")["seconds"]
 
 
-def seconds_of(sweep: settings.Sweep, kind: tuple[str, str], one: dict[str, Any], start: float) -> float:
+def seconds_of(sweep: sweeps.Sweep, kind: tuple[str, str], one: dict[str, Any], start: float) -> float:
     """The estimate for a whole run of a kind."""
     counts = images_of(sweep)
     recipe = settings.find_recipe(sweep.dataset, *kind)
@@ -126,7 +126,7 @@ def seconds_of(sweep: settings.Sweep, kind: tuple[str, str], one: dict[str, Any]
     return start + steps * one["step"] + sum(counts.values()) * one["image"]
 
 
-def images_of(sweep: settings.Sweep) -> dict[str, int]:
+def images_of(sweep: sweeps.Sweep) -> dict[str, int]:
     """How many images each split has: of those that lie prepared, or of the folder, else as the data set is known."""
     known = settings.DATASETS[sweep.dataset].images
     if known and not (sweep.data_root / sweep.dataset / "train_images.npy").exists():
@@ -164,7 +164,7 @@ def main(arguments: list[str]) -> int:
         arguments = arguments[2:]
     given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
-        sweep = settings.check_sweep(given)
+        sweep = sweeps.check_sweep(given)
     except settings.ParameterError as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ import sys
 
 import pandas as pd
 
-from innae_utils import claims, publishing, results, settings
+from innae_utils import claims, publishing, results, settings, sweeps
 
 NAMES = ("dataset", "models", "recipes", "bottlenecks", "seeds", "runs")
 BLOCK, LEDGER = "table of published rows", "claims ledger"
@@ -18,7 +18,7 @@ BLOCK, LEDGER = "table of published rows", "claims ledger"
 
 def chosen(given: dict[str, str]):
     """The rows to publish and the folder of their runs. Raises ParameterError if a name or value is not known."""
-    sweep = settings.check_sweep(given, NAMES)
+    sweep = sweeps.check_sweep(given, NAMES)
     rows = results.uncut(results.gather(sweep.run_folder))
     rows = rows[rows["dataset"] == sweep.dataset]
     for name, column in (("models", "model"), ("recipes", "recipe"), ("bottlenecks", "bottleneck"), ("seeds", "seed")):

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import yaml
 
-from innae_utils import publishing, results, settings
+from innae_utils import parameters, publishing, results, settings
 
 NAMES = ("dataset", "figures", "bottleneck")
 
 
 def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     """The notebooks to run, each with its parameters. Raises ParameterError if a name or value is not known."""
-    settings.refuse_unknown(given, NAMES, "drawing published rows")
+    parameters.refuse_unknown(given, NAMES, "drawing published rows")
     dataset = given.get("dataset", "all")
     rows = publishing.published()
     there = [name for name in settings.DATASETS if name in set(rows[rows["model"] != "pca"]["dataset"])]
@@ -30,7 +30,7 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     if not bottleneck.isdecimal():
         raise settings.ParameterError(f"bottleneck: {bottleneck!r} is not a number; allowed: one of the published")
     folder = str(Path(given.get("figures") or settings.PROJECT / "figures").expanduser().absolute())
-    settings.stop_if(settings.check_writable("figures", Path(folder)), "Drawing")
+    settings.stop_if(parameters.check_writable("figures", Path(folder)), "Drawing")
     common = {"rows": "published", "figures": folder}
     own = [
         ("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)})
@@ -39,17 +39,17 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     return [*own, *([("23_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
 
 
-def run(notebook: str, parameters: dict) -> int:
+def run(notebook: str, given: dict) -> int:
     """Execute a notebook, print the files it names, and return papermill's exit code."""
     with tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder) / "params.yaml", Path(folder) / "out.ipynb"
-        file.write_text(yaml.safe_dump(parameters))
+        file.write_text(yaml.safe_dump(given))
         command = [sys.executable, "-m", "papermill", settings.PROJECT / "notebooks" / notebook, out, "-k", "python3"]
         command += ["-f", file, "--log-output", "--no-progress-bar", "--start-timeout", "300"]
         done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     said = (done.stdout + done.stderr).splitlines()
     for line in said if done.returncode == 0 else said[-12:]:
-        if done.returncode or line.startswith((parameters["figures"], "left out:", "no reconstructions")):
+        if done.returncode or line.startswith((given["figures"], "left out:", "no reconstructions")):
             print(line, flush=True)
     return done.returncode
 
