@@ -246,13 +246,18 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         points = over_seeds(pca, sizes)["mean"]
         handles[PCA] = axes.plot(sizes, points, "--o", color="0.15", linewidth=0.9, markersize=2)
     if log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        set_log_losses(axes)
     else:
         axes.set_ylim(0, None)
     legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right")
+
+
+def set_log_losses(axes: Axes) -> None:
+    """A logarithmic axis of losses, with plain numbers at 1, 2 and 5 of every decade."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str) -> None:
@@ -602,4 +607,42 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
     width = int(19 * figure.get_figwidth())
     figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    return figure
+
+
+# ---- encoder or decoder ----------------------------------------------------------------------------------------
+
+
+def encoder_or_decoder(table: pd.DataFrame) -> Figure:
+    """L1 with the encoder's codes (full lines) and with the best codes found (dashed), for training and test images.
+
+    Args:
+        table: the columns of `codes.COLUMNS`, of one data set and one preset. Lines are means over seeds; a curve of
+            one bottleneck has a dot of each kind, joined.
+    """
+    dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
+    table = with_curves(table)
+    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.4), sharey=True)
+    curves = [curve for curve in CURVES if curve in set(table["curve"])]
+    for axes, split in zip(panels, ("train", "test"), strict=True):
+        here = table[table["split"] == split]
+        for curve in curves:
+            means = here[here["curve"] == curve].groupby("bottleneck")[["encoder_l1", "best_l1"]].mean()
+            colour = colour_of(curve)
+            axes.vlines(means.index, means["best_l1"], means["encoder_l1"], color=colour, alpha=0.3, linewidth=2.4)
+            axes.plot(means.index, means["encoder_l1"], "o-", color=colour, label=curve)
+            axes.plot(means.index, means["best_l1"], "o--", color=colour, linewidth=1, markerfacecolor="white")
+        kind = {"train": "training images", "test": "test images"}[split]
+        axes.set(title=f"{settings.DATASETS[dataset].title}: {kind}{mark(preset)}", xlabel="bottleneck $k$")
+        set_log_losses(axes)
+        set_bottlenecks(axes, sorted(map(int, table["bottleneck"].unique())), log=True)
+    panels[0].set_ylabel("L1 per pixel")
+    panels[0].legend(fontsize=7, loc="lower left", alignment="left")
+    said = (
+        "Full: with the encoder's codes. Dashed, white dots: with the best codes found for the same decoder, by up to "
+    )
+    said += f"{table['steps'].max()} steps of Adam. Means over seeds, of {table['images'].max()} images a split."
+    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    figure.draw_without_rendering()
+    make_room(panels[0])
     return figure

@@ -219,9 +219,13 @@ def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:
     """`x` and `x_hat` (n, C, H, W) that the run of a row has recorded, from the data set's folder of runs."""
     import numpy as np
 
-    folder = Path(root) / sized(row) / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
-    with np.load(folder / "reconstructions.npz") as stored:
+    with np.load(folder_of(row, root) / "reconstructions.npz") as stored:
         return dict(stored)
+
+
+def folder_of(row, root: str | os.PathLike) -> Path:
+    """The folder of a row's run, in the data set's folder of runs."""
+    return Path(root) / sized(row) / row["recipe"] / f"k{row['bottleneck']:04d}" / f"seed{row['seed']}"
 
 
 def learning_curves(rows, root: str | os.PathLike):

@@ -134,6 +134,22 @@ def test_20_draws_both_figures(quick_runs):
             assert np.asarray(picture.convert("L")).std() > 10
 
 
+def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path):
+    root, _ = quick_runs
+    given = {"preset": "quick", "runs": str(root), "figures": str(tmp_path), "images": 6, "steps": 4}
+    papermill("25_encoder_or_decoder.ipynb", tmp_path / "out.ipynb", given)
+    table = pd.read_csv(root / "quick" / "digits" / "codes.csv")
+    assert len(table) == 3 * 2 and (table["best_l1"] <= table["encoder_l1"]).all()
+    assert (tmp_path / "quick" / "digits" / "encoder_or_decoder.pdf").read_bytes()[:5] == b"%PDF-"
+    for wrong, said in (
+        ({"images": 1}, "allowed: 2 or more"),
+        ({"stepps": 1}, "no parameter 'stepps'"),
+        ({"runs": str(tmp_path)}, "none of these runs has finished under"),
+    ):
+        done = papermill("25_encoder_or_decoder.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
+        assert done.returncode and said in done.stderr
+
+
 def test_20_and_23_draw_from_the_published_rows_alone(tmp_path):
     """No run, no image: `make figures ROWS=published DATASET=all`."""
     line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]

@@ -1,0 +1,195 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import build_random, row
+from safetensors.torch import save_file
+from scipy.optimize import linprog
+from torch import nn
+
+from innae_utils import codes, data, figures, models, results
+from innae_utils.results import ResultError
+
+
+class Linear(nn.Module):
+    """y = A x and x_hat = W y, with an encoder that may be wrong by a constant; images of (1, 3, 4)."""
+
+    def __init__(self, decoder, encoder, offset=0.0):
+        super().__init__()
+        self.decoder, self.encoder = nn.Parameter(decoder), nn.Parameter(encoder)
+        self.offset = offset
+
+    def encode(self, x):
+        return x.flatten(1) @ self.encoder.T + self.offset
+
+    def decode(self, y):
+        return (y @ self.decoder.T).unflatten(1, (1, 3, 4))
+
+    def forward(self, x):
+        return self.decode(self.encode(x))
+
+
+@pytest.fixture
+def basis():
+    return torch.linalg.qr(torch.randn(12, 5)).Q
+
+
+def test_the_best_codes_of_a_linear_decoder_are_those_of_linear_programming(basis):
+    """min |x - W y| is a linear programme: the sum of t with -t <= x - W y <= t."""
+    model, x = Linear(basis, basis.T), torch.rand(8, 1, 3, 4)
+    y = codes.best_codes(model, x, steps=2000)
+    found = (model.decode(y) - x).abs().flatten(1).mean(1)
+    w = basis.double().numpy()
+    for image, loss in zip(x.flatten(1).double().numpy(), found.tolist(), strict=True):
+        bounds = np.block([[w, -np.eye(12)], [-w, -np.eye(12)]])
+        cost, limits = np.r_[np.zeros(5), np.ones(12)], [(None, None)] * 5 + [(0, None)] * 12
+        exact = linprog(cost, A_ub=bounds, b_ub=np.r_[image, -image], bounds=limits)
+        assert exact.fun / 12 - 1e-6 <= loss <= 1.01 * exact.fun / 12
+    assert (found < (model(x) - x).abs().flatten(1).mean(1) + 1e-7).all()
+
+
+def test_an_encoder_that_is_wrong_by_a_constant_takes_all_of_the_loss(basis):
+    x = Linear(basis, basis.T).decode(torch.randn(200, 5)).detach()
+    encoder_l1, best_l1 = codes.split_loss(Linear(basis, basis.T, offset=1.0), x, steps=500)
+    assert encoder_l1 > 0.2 and best_l1 < 0.01 * encoder_l1
+    encoder_l1, best_l1 = codes.split_loss(Linear(basis, basis.T), x, steps=10)
+    assert encoder_l1 < 1e-6 and best_l1 <= encoder_l1
+
+
+@pytest.mark.parametrize("model", ["inn", "classic", "classic_vae"])
+def test_no_image_is_worse_than_with_the_encoders_code_and_the_network_stays_as_it_is(model):
+    network = build_random(model, "digits", 4, dtype=torch.float32)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    x = data.load("digits", "test").batch(slice(0, 20))
+
+    def losses(y):
+        return (network.decode(y) - x).abs().flatten(1).mean(1).detach()
+
+    first = losses(network.encode(x))
+    assert torch.equal(codes.best_codes(network, x, steps=0), network.encode(x))
+    for rate in (0.2, 1e4):
+        assert (losses(codes.best_codes(network, x, steps=20, rate=rate)) <= first + 1e-6).all()
+    assert (losses(codes.best_codes(network, x, steps=50)) < first).all()
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_number_that_the_encoder_leaves_alone_is_used(basis):
+    """Four of five numbers encoded, the fifth always 0: the decoder could do with it."""
+    encoder = basis.T.clone()
+    encoder[4] = 0
+    x = Linear(basis, basis.T).decode(torch.randn(200, 5)).detach()
+    encoder_l1, best_l1 = codes.split_loss(Linear(basis, encoder), x, steps=500)
+    assert encoder_l1 > 0.1 and best_l1 < 0.02 * encoder_l1
+
+
+def test_nothing_is_lost_where_nothing_is_cut():
+    network = build_random("inn", "digits", 64, dtype=torch.float32)
+    encoder_l1, best_l1 = codes.split_loss(network, data.load("digits", "test").batch(slice(0, 20)), steps=5)
+    assert best_l1 <= encoder_l1 < 1e-5
+
+
+def test_the_parts_are_means_over_all_images_whatever_the_batch(basis):
+    model, x = Linear(basis, basis.T), torch.rand(10, 1, 3, 4)
+    whole, parts = (codes.split_loss(model, x, steps=0, batch_size=n) for n in (10, 4))
+    assert whole == pytest.approx(parts, rel=1e-6)
+    assert whole[0] == whole[1] == pytest.approx(float((model(x) - x).abs().mean().detach()), rel=1e-6)
+
+
+def test_the_same_images_for_every_model():
+    images = data.load("digits", "test")
+    few = codes.some(images, 7)
+    assert few.shape == (7, 1, 8, 8) and torch.equal(few, codes.some(images, 7))
+    assert torch.equal(codes.some(images, 10_000), images.batch(slice(None)))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs as they lie when they have finished, of untrained networks; their rows and images of both splits."""
+    for changes in ({}, {"model": "classic", "recipe": "late", "epochs": 100}):
+        one = row(**changes)
+        folder = results.folder_of(one, tmp_path)
+        folder.mkdir(parents=True)
+        weights = models.build(one["model"], "digits", one["bottleneck"], seed=1).state_dict()
+        save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+        results.write_row(folder, one)
+    x = {split: codes.some(data.load("digits", split), 12) for split in ("train", "test")}
+    return results.gather(tmp_path), tmp_path, x, tmp_path / "codes.csv"
+
+
+def test_every_run_is_measured_once_and_kept(runs, monkeypatch):
+    rows, root, x, path = runs
+    begun = codes.measure(rows, root, x, path, steps=3)
+    first = next(begun)
+    assert list(first) == list(codes.COLUMNS) and len(pd.read_csv(path)) == 1, "written as soon as it is there"
+    assert (first["model"], first["split"], first["images"], first["steps"]) == ("classic", "train", 12, 3)
+    network = models.load(results.folder_of(rows.iloc[0], root))
+    assert (first["encoder_l1"], first["best_l1"]) == pytest.approx(codes.split_loss(network, x["train"], 3), rel=1e-5)
+    begun.close()
+    whole = list(codes.measure(rows, root, x, path, steps=3))
+    assert [(r["model"], r["split"]) for r in whole] == [
+        ("classic", "train"), ("classic", "test"), ("inn", "train"), ("inn", "test"),
+    ]  # fmt: skip
+
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(codes, "split_loss", never)
+    again = list(codes.measure(rows, root, x, path, steps=3))
+    assert [r["best_l1"] for r in again] == [r["best_l1"] for r in whole]
+    for other in ({"steps": 4}, {"x": {"test": x["test"][:5]}}, {"rows": rows.assign(finished_at="later")}):
+        with pytest.raises(AssertionError):
+            list(codes.measure(**{"rows": rows, "root": root, "x": x, "path": path, "steps": 3, **other}))
+
+
+def test_the_encoders_share_is_of_means_over_seeds():
+    place = {"model": "inn", "recipe": "paper", "bottleneck": 4, "split": "test"}
+    table = pd.DataFrame([{**place, "seed": seed, "encoder_l1": 0.1 + seed, "best_l1": 0.1} for seed in (0, 1)])
+    found = codes.shares(table).loc[("INN", 4, "test")]
+    assert found.tolist() == pytest.approx([2, 0.6, 0.1, 1 - 0.1 / 0.6])
+
+
+def test_what_is_published_is_whole_and_replaces_its_elder(runs, tmp_path):
+    rows, root, x, path = runs
+    list(codes.measure(rows, root, x, path, steps=3))
+    table = pd.read_csv(path).assign(commit=40 * "a")
+    for wrong, said in (({"preset": "quick"}, "is quick"), ({"commit": "abc-dirty"}, "no commit holds")):
+        table.assign(**wrong).to_csv(path, index=False)
+        with pytest.raises(ResultError, match=said):
+            codes.publish(path, tmp_path)
+        assert codes.published("digits", tmp_path).empty
+    table.to_csv(path, index=False)
+    codes.publish(path, tmp_path)
+    table[table["model"] == "inn"].assign(best_l1=0.01).to_csv(path, index=False)
+    codes.publish(path, tmp_path)
+    found = codes.published("digits", tmp_path)
+    assert list(found.columns) == list(codes.COLUMNS) and len(found) == 4
+    assert (found[found["model"] == "inn"]["best_l1"] == 0.01).all()
+    assert (found[found["model"] == "classic"]["best_l1"] != 0.01).all()
+
+
+def test_the_figure_has_a_full_and_a_dashed_line_a_curve_and_split(style):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        [
+            {
+                "dataset": "digits", "model": model, "recipe": recipe, "bottleneck": k, "seed": seed, "preset": "full",
+                "split": split, "images": 12, "steps": 3, "encoder_l1": 0.05 + rng.random(),
+                "best_l1": 0.02 + rng.random() / 50,
+            }
+            for model, recipe in (("inn", "paper"), ("classic", "late"))
+            for k in (4, 8) for seed in (0, 1) for split in ("train", "test")
+        ]
+    )  # fmt: skip
+    figure = figures.encoder_or_decoder(table)
+    for axes, split in zip(figure.axes, ("train", "test"), strict=True):
+        drawn = {(line.get_color(), line.get_linestyle()): line.get_ydata() for line in axes.lines}
+        assert len(drawn) == 4
+        here = (
+            table[(table["model"] == "inn") & (table["split"] == split)].groupby("bottleneck").mean(numeric_only=True)
+        )
+        inn = figures.colour_of("INN")
+        assert drawn[inn, "-"] == pytest.approx(here["encoder_l1"])
+        assert drawn[inn, "--"] == pytest.approx(here["best_l1"])
+    with pytest.raises(figures.FigureError, match="of one dataset"):
+        figures.encoder_or_decoder(pd.concat([table, table.assign(dataset="mnist")]))
