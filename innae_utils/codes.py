@@ -22,6 +22,7 @@ from innae_utils import models, results
 from innae_utils.data import Images
 from innae_utils.results import ResultError
 from innae_utils.settings import PROJECT, curve_title
+from innae_utils.sweeps import Sweep
 from innae_utils.train import strict_float32
 
 STEPS = 500
@@ -85,6 +86,14 @@ def some(images: Images, count: int) -> Tensor:
     """A few images (count, C, H, W), or all if there are no more: drawn at random, but the same for every model."""
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]
     return images.batch(chosen.sort().values.to(images.pixels.device))
+
+
+def finished(sweep: Sweep):
+    """The rows of those runs of a sweep that have finished, at the size that the authors gave each model."""
+    rows = results.gather(sweep.run_folder)
+    rows = results.uncut(results.at_size(rows[rows["preset"] == sweep.preset], sweep.dataset))
+    jobs = zip(rows["model"], rows["recipe"], rows["bottleneck"], rows["seed"], strict=True)
+    return rows.loc[[job in sweep.jobs for job in jobs]]  # with .loc also of no rows at all
 
 
 def measure(

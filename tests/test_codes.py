@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from scipy.optimize import linprog
 from torch import nn
 
-from innae_utils import codes, data, figures, models, results
+from innae_utils import codes, data, figures, models, results, sweeps
 from innae_utils.results import ResultError
 
 
@@ -105,16 +105,18 @@ def test_the_same_images_for_every_model():
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two runs as they lie when they have finished, of untrained networks; their rows and images of both splits."""
+    """Two runs as they lie when they have finished, of untrained networks; their rows, their folder, images of both
+    splits, and a place for what is measured."""
+    root = tmp_path / "digits"
     for changes in ({}, {"model": "classic", "recipe": "late", "epochs": 100}):
         one = row(**changes)
-        folder = results.folder_of(one, tmp_path)
+        folder = results.folder_of(one, root)
         folder.mkdir(parents=True)
         weights = models.build(one["model"], "digits", one["bottleneck"], seed=1).state_dict()
         save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
         results.write_row(folder, one)
     x = {split: codes.some(data.load("digits", split), 12) for split in ("train", "test")}
-    return results.gather(tmp_path), tmp_path, x, tmp_path / "codes.csv"
+    return results.gather(root), root, x, tmp_path / "codes.csv"
 
 
 def test_every_run_is_measured_once_and_kept(runs, monkeypatch):
@@ -140,6 +142,15 @@ def test_every_run_is_measured_once_and_kept(runs, monkeypatch):
     for other in ({"steps": 4}, {"x": {"test": x["test"][:5]}}, {"rows": rows.assign(finished_at="later")}):
         with pytest.raises(AssertionError):
             list(codes.measure(**{"rows": rows, "root": root, "x": x, "path": path, "steps": 3, **other}))
+
+
+def test_the_runs_of_a_sweep_are_those_that_have_finished(runs, tmp_path):
+    def models_of(**given):
+        return codes.finished(sweeps.check_sweep({"runs": str(tmp_path), **given}))["model"].tolist()
+
+    assert models_of() == ["classic", "inn"] and models_of(models="inn") == ["inn"]
+    assert models_of(recipes="late") == ["classic"] and models_of(bottlenecks="4", seeds="0") == ["classic", "inn"]
+    assert models_of(seeds="1") == models_of(bottlenecks="8") == models_of(preset="quick") == []
 
 
 def test_the_encoders_share_is_of_means_over_seeds():

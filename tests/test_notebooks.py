@@ -144,13 +144,14 @@ def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path)
     for wrong, said in (
         ({"images": 1}, "allowed: 2 or more"),
         ({"stepps": 1}, "no parameter 'stepps'"),
-        ({"runs": str(tmp_path)}, "none of these runs has finished under"),
+        ({"runs": str(tmp_path)}, "there are none of digits; `make figures DATASET=digits` makes runs"),
+        ({"rows": "published"}, "'published' rows are full ones"),
     ):
         done = papermill("25_encoder_or_decoder.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
         assert done.returncode and said in done.stderr
 
 
-def test_20_and_23_draw_from_the_published_rows_alone(tmp_path):
+def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     """No run, no image: `make figures ROWS=published DATASET=all`."""
     line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
@@ -160,7 +161,9 @@ def test_20_and_23_draw_from_the_published_rows_alone(tmp_path):
     expected = {f"figure{n}.{kind}" for n in ("5", "5_log") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
         expected |= {f"{name}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
-    drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("figure*")}
+    for path in publishing.PUBLISHED.glob("codes_*.csv"):
+        expected |= {f"{path.stem.removeprefix('codes_')}/encoder_or_decoder.{kind}" for kind in ("pdf", "png")}
+    drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.p*") if path.is_file()}
     assert drawn == expected
     assert all(str(tmp_path / name) in done.stdout for name in expected)
 

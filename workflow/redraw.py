@@ -2,7 +2,8 @@
 
 Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K]
 
-`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet.
+`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet; of a data
+set whose losses have been split into the encoder's part and the decoder's, that figure, too.
 """
 
 import subprocess
@@ -35,6 +36,11 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     own = [
         ("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)})
         for name in (there if dataset == "all" else [dataset])
+    ]
+    own += [
+        ("25_encoder_or_decoder.ipynb", {**common, "dataset": name})
+        for name in (there if dataset == "all" else [dataset])
+        if (publishing.PUBLISHED / f"codes_{name}.csv").exists()
     ]
     return [*own, *([("23_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
 
