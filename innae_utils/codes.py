@@ -1,12 +1,14 @@
 """Encoder or decoder? A reconstruction against the best one that the same decoder could have drawn.
 
-The loss of an autoencoder has two parts. Some images its decoder cannot draw, whatever numbers it is given; and where
-it could, the encoder may give it worse numbers than there are. The best numbers of an image are found by gradient
-descent, the network's weights as they are; what is left of the loss then is the decoder's, what went away the
-encoder's. In variational autoencoders the second part is called the amortisation gap.
+The loss of an autoencoder can be split in two. With the best numbers for its decoder, found by gradient descent for
+each image, the network's weights as they are, something is left: the decoder's part. What went away is the encoder's:
+there were better numbers than those it gave. In variational autoencoders that is called the amortisation gap.
 
-References: the paper's hypothesis, section 4 (depth loses information); Cremer, Li and Duvenaud, Inference
-    Suboptimality in Variational Autoencoders (ICML 2018).
+It is not the same as lost information. An encoder that is wrong by a constant loses none, and all of the loss is its
+part; and a decoder that was trained on numbers that lack something has learnt to draw without it.
+
+References: Cremer, Li and Duvenaud, Inference Suboptimality in Variational Autoencoders (ICML 2018); the paper's
+    hypothesis is in its section 4.
 """
 
 import math
@@ -31,7 +33,7 @@ SMALLEST = (
     0.1  # such a standard deviation counts as at least this share of their root mean square: unused numbers move, too
 )
 PLACE = ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "split")
-COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "commit")
+COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "code", "commit")
 
 
 def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RATE) -> Tensor:
@@ -44,16 +46,21 @@ def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RA
     Args:
         model: with `encode`, (B, C, H, W) -> (B, k), and `decode` back; its weights and gradients stay as they are.
         x: (B, C, H, W), two images or more, since the steps are in standard deviations of their codes.
-        steps: of Adam; 0 gives the encoder's codes.
+        steps: of Adam, 0 or more; 0 gives the encoder's codes.
         rate: the first learning rate; it falls to 0 in a straight line.
 
     Returns:
         y, (B, k), without a gradient.
+
+    Raises:
+        ValueError: fewer than two images, or fewer than 0 steps.
     """
+    if len(x) < 2 or steps < 0:
+        raise ValueError(f"{len(x)} images and {steps} steps; give two images or more, and 0 steps or more")
     with torch.no_grad():
         start = model.encode(x)
         spread = start.std(dim=0, keepdim=True)
-        scale = spread.clamp_min(SMALLEST * float(spread.square().mean().sqrt()))
+        scale = spread.clamp_min(SMALLEST * float(spread.square().mean().sqrt()) or 1.0)  # 1: all codes are the same
     moved = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.Adam([moved], lr=rate)
     best, lowest = start.clone(), torch.full((len(x),), math.inf, device=x.device, dtype=x.dtype)
@@ -70,15 +77,24 @@ def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RA
 
 
 def split_loss(model: nn.Module, x: Tensor, steps: int = STEPS, batch_size: int = 100) -> tuple[float, float]:
-    """L1 of x (N, C, H, W) with the encoder's codes, and with the best ones found: means per pixel value, float32."""
+    """L1 of x (N, C, H, W) with the encoder's codes, and with the best ones found: means per pixel value.
+
+    In evaluation mode and float32; the model's mode is as before afterwards. A batch has at most `batch_size` images,
+    but at least two. Raises ValueError for fewer than two images, ResultError if the L1 is not finite.
+    """
+    was_training, sums = model.training, [0.0, 0.0]
     model.eval()
-    sums = [0.0, 0.0]
-    with strict_float32(x.device):
-        for part in x.tensor_split(-(-len(x) // batch_size)):  # of about one size: none of a single image
-            for n, y in enumerate((None, best_codes(model, part, steps))):
-                with torch.no_grad():
-                    x_hat = model(part) if y is None else model.decode(y)
-                sums[n] += float((x_hat - part).abs().double().sum())
+    try:
+        with strict_float32(x.device):
+            for part in x.tensor_split(max(1, min(-(-len(x) // batch_size), len(x) // 2))):
+                for n, y in enumerate((None, best_codes(model, part, steps))):
+                    with torch.no_grad():
+                        x_hat = model(part) if y is None else model.decode(y)
+                    sums[n] += float((x_hat - part).abs().double().sum())
+    finally:
+        model.train(was_training)
+    if not all(map(math.isfinite, sums)):
+        raise ResultError("the reconstructions are not finite; there is nothing to split")
     return sums[0] / x.numel(), sums[1] / x.numel()
 
 
@@ -92,6 +108,11 @@ def finished(sweep: Sweep):
     """The rows of those runs of a sweep that have finished, at the size that the authors gave each model."""
     rows = results.gather(sweep.run_folder)
     rows = results.uncut(results.at_size(rows[rows["preset"] == sweep.preset], sweep.dataset))
+    return asked_for(rows, sweep)
+
+
+def asked_for(rows, sweep: Sweep):
+    """Those rows, or records, that are of a sweep's runs."""
     jobs = zip(rows["model"], rows["recipe"], rows["bottleneck"], rows["seed"], strict=True)
     return rows.loc[[job in sweep.jobs for job in jobs]]  # with .loc also of no rows at all
 
@@ -101,7 +122,8 @@ def measure(
 ) -> Iterator[dict[str, Any]]:
     """Split the loss of every run, on every split of the images; one record each, `COLUMNS`.
 
-    Records are written to `path` as soon as they are there, and what it holds already is not measured again.
+    Records are written to `path` as soon as they are there. What it holds already is not measured again, unless this
+    module's code has changed, or no commit held the code and one does now.
 
     Args:
         rows: finished rows of one data set, of networks.
@@ -109,26 +131,47 @@ def measure(
         x: images (N, C, H, W) of each split, on the device to use.
         path: a CSV.
         steps: of `best_codes`.
-    """
-    import pandas as pd
 
-    known = pd.read_csv(path).to_dict("records") if path.exists() else []
+    Raises:
+        ResultError: `path` has other columns.
+    """
+    code, made_by = results.code_digest([Path(__file__)]), results.commit()
+    known = _read(path).to_dict("records") if path.exists() else []
     for row in rows.to_dict("records"):
         for split, images in x.items():
             wanted = {name: row[name] for name in PLACE if name != "split"} | {"split": split}
             wanted |= {"images": len(images), "steps": steps, "run_finished_at": row["finished_at"]}
-            wanted |= {"device": images.device.type}
-            record = next((r for r in known if all(r[name] == value for name, value in wanted.items())), None)
-            if record is None:
-                network, made_by = models.load(results.folder_of(row, root)).to(images.device), results.commit()
+            wanted |= {"device": images.device.type, "code": code}
+            same = [r for r in known if all(r[name] == value for name, value in wanted.items())]
+            record = same[-1] if same else None
+            if record is None or (results.is_commit(made_by) and not results.is_commit(record["commit"])):
+                network = models.load(results.folder_of(row, root)).to(images.device)
                 encoder_l1, best_l1 = split_loss(network, images, steps)
                 found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": made_by}
                 record = {name: found[name] for name in COLUMNS}
-                known.append(record)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with results.replacing(path) as part:
-                    pd.DataFrame(known, columns=list(COLUMNS)).to_csv(part, index=False)
+                known = [*(r for r in known if r not in same), record]
+                _write(known, path)
             yield record
+
+
+def _read(path: Path):
+    """The records in a CSV. Raises ResultError if it has other columns than `COLUMNS`."""
+    import pandas as pd
+
+    table = pd.read_csv(path)
+    if list(table.columns) != list(COLUMNS):
+        raise ResultError(
+            f"{path} is no table of split losses; its columns should be {', '.join(COLUMNS)}; move it away"
+        )
+    return table
+
+
+def _write(records, path: Path) -> None:
+    import pandas as pd
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with results.replacing(path) as part:
+        pd.DataFrame(records, columns=list(COLUMNS)).to_csv(part, index=False)
 
 
 def shares(table):
@@ -144,23 +187,32 @@ def shares(table):
     return means.assign(**{"encoder's share": 1 - means["best_l1"] / means["encoder_l1"]})
 
 
-def publish(path: str | os.PathLike, folder: str | os.PathLike = PROJECT / "results") -> None:
-    """Add the records of a CSV of `measure` to `results/codes_<dataset>.csv`, in the place of earlier ones.
+def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
+    """Add a table of `measure`'s records to `results/codes_<dataset>.csv`, in the place of earlier ones of these runs.
 
-    Raises ResultError if one is quick, or made by code that no commit holds. Nothing is written then.
+    Raises ResultError, and writes nothing, if a record is quick, made by code that no commit holds, or of a run that is
+    not the published one; or if then not all would be of as many images a split, and as many steps.
     """
     import pandas as pd
 
-    table = pd.read_csv(path)
     if not (table["preset"] == "full").all():
-        raise ResultError(f"{path} is quick and not a result; publish full ones alone")
+        raise ResultError("quick records are no result; publish full ones alone")
     if not table["commit"].map(results.is_commit).all():
-        raise ResultError(f"{path} was made by code that no commit holds; commit it and run again")
-    kept = Path(folder) / f"codes_{table['dataset'].iloc[0]}.csv"
-    both = pd.concat([pd.read_csv(kept), table]) if kept.exists() else table
-    both = both.drop_duplicates([*PLACE], keep="last").sort_values([*PLACE])
-    with results.replacing(kept) as part:
-        both.to_csv(part, index=False)
+        raise ResultError("no commit holds the code that made these records; commit it and run again")
+    dataset = table["dataset"].iloc[0]
+    run = [name for name in PLACE if name not in ("preset", "split")]
+    rows = Path(folder) / f"{dataset}.csv"
+    there = pd.read_csv(rows).set_index(run)["finished_at"] if rows.exists() else pd.Series(dtype=str)
+    for record in table.to_dict("records"):
+        place = tuple(record[name] for name in run)
+        if there.get(place) != record["run_finished_at"]:
+            raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
+    path = Path(folder) / f"codes_{dataset}.csv"
+    both = pd.concat([_read(path), table]) if path.exists() else table
+    both = both[list(COLUMNS)].drop_duplicates(list(PLACE), keep="last").sort_values(list(PLACE))
+    if (both.groupby("split")[["images", "steps"]].nunique() > 1).any(axis=None):
+        raise ResultError(f"{path} would be of several numbers of images or steps; measure all runs with the same")
+    _write(both, path)
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
@@ -168,4 +220,4 @@ def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
     import pandas as pd
 
     path = Path(folder) / f"codes_{dataset}.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    return _read(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))

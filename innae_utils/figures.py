@@ -641,7 +641,9 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
     said = (
         "Full: with the encoder's codes. Dashed, white dots: with the best codes found for the same decoder, by up to "
     )
-    said += f"{table['steps'].max()} steps of Adam. Means over seeds, of {table['images'].max()} images a split."
+    counts = table.groupby("split")["images"].max()
+    said += f"{table['steps'].max()} steps of Adam. Means over seeds, of {counts.get('train', 0)} training and "
+    said += f"{counts.get('test', 0)} test images."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.draw_without_rendering()
     make_room(panels[0])

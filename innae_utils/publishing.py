@@ -1,6 +1,6 @@
 """Published rows: those of full runs, kept in `results/` with what figure 6 needs of them, and beside the paper's.
 
-No training run imports this, so that a row is not made again when it changes.
+Nothing that makes a row imports this, so that none is made again when it changes.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Sweeps: the check of what a command line asks for, and the list of the runs.
 
-No training run imports this, so that a row is not made again when it changes.
+No training imports this, so that no network's row is made again when it changes.
 """
 
 import re

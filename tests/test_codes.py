@@ -96,6 +96,29 @@ def test_the_parts_are_means_over_all_images_whatever_the_batch(basis):
     assert whole[0] == whole[1] == pytest.approx(float((model(x) - x).abs().mean().detach()), rel=1e-6)
 
 
+def test_an_encoder_that_tells_nothing_apart_takes_what_the_decoder_could_have_drawn(basis):
+    """All codes are the same: their spread, the unit of the steps, is 0."""
+    x = Linear(basis, basis.T).decode(torch.randn(20, 5)).detach()
+    encoder_l1, best_l1 = codes.split_loss(Linear(basis, torch.zeros(5, 12)), x, steps=500)
+    assert best_l1 < 0.05 * encoder_l1
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 101])
+def test_no_batch_is_of_a_single_image(basis, count):
+    model, x = Linear(basis, basis.T, offset=1.0).train(), torch.rand(count, 1, 3, 4)
+    encoder_l1, best_l1 = codes.split_loss(model, x, steps=5, batch_size=2)
+    assert best_l1 < encoder_l1 and model.training, "and the mode is as it was"
+
+
+def test_what_cannot_be_split_is_refused(basis):
+    model, x = Linear(basis, basis.T), torch.rand(4, 1, 3, 4)
+    for images, steps in ((x[:1], 5), (x, -1)):
+        with pytest.raises(ValueError, match="two images or more, and 0 steps or more"):
+            codes.split_loss(model, images, steps)
+    with pytest.raises(ResultError, match="not finite"):
+        codes.split_loss(Linear(basis, basis.T * float("nan")), x, 5)
+
+
 def test_the_same_images_for_every_model():
     images = data.load("digits", "test")
     few = codes.some(images, 7)
@@ -136,12 +159,30 @@ def test_every_run_is_measured_once_and_kept(runs, monkeypatch):
     def never(*_):
         raise AssertionError
 
+    really = codes.split_loss
     monkeypatch.setattr(codes, "split_loss", never)
     again = list(codes.measure(rows, root, x, path, steps=3))
     assert [r["best_l1"] for r in again] == [r["best_l1"] for r in whole]
     for other in ({"steps": 4}, {"x": {"test": x["test"][:5]}}, {"rows": rows.assign(finished_at="later")}):
         with pytest.raises(AssertionError):
             list(codes.measure(**{"rows": rows, "root": root, "x": x, "path": path, "steps": 3, **other}))
+    with monkeypatch.context() as changed, pytest.raises(AssertionError):
+        changed.setattr(results, "code_digest", lambda _: "another")
+        list(codes.measure(rows, root, x, path, steps=3))
+    pd.read_csv(path).drop(columns="code").to_csv(path, index=False)
+    with pytest.raises(ResultError, match=r"codes\.csv is no table of split losses; .* move it away"):
+        next(codes.measure(rows, root, x, path, steps=3))
+    path.unlink()
+    monkeypatch.setattr(codes, "split_loss", really)
+    for commit, measured in (
+        ("abc-dirty", "abc-dirty"),
+        (40 * "b", 40 * "b"),
+        (40 * "c", 40 * "b"),
+        ("unknown", 40 * "b"),
+    ):
+        monkeypatch.setattr(results, "commit", lambda commit=commit: commit)
+        assert {record["commit"] for record in codes.measure(rows, root, x, path, steps=3)} == {measured}
+        assert len(pd.read_csv(path)) == 4
 
 
 def test_the_runs_of_a_sweep_are_those_that_have_finished(runs, tmp_path):
@@ -162,17 +203,24 @@ def test_the_encoders_share_is_of_means_over_seeds():
 
 def test_what_is_published_is_whole_and_replaces_its_elder(runs, tmp_path):
     rows, root, x, path = runs
-    list(codes.measure(rows, root, x, path, steps=3))
-    table = pd.read_csv(path).assign(commit=40 * "a")
-    for wrong, said in (({"preset": "quick"}, "is quick"), ({"commit": "abc-dirty"}, "no commit holds")):
-        table.assign(**wrong).to_csv(path, index=False)
+    table = pd.DataFrame(codes.measure(rows, root, x, path, steps=3)).assign(commit=40 * "a")
+    with pytest.raises(ResultError, match="is not the run that is published"):
+        codes.publish(table, tmp_path)
+    rows.to_csv(tmp_path / "digits.csv", index=False)
+    for wrong, said in (
+        ({"preset": "quick"}, "quick records"),
+        ({"commit": "abc-dirty"}, "no commit holds"),
+        ({"run_finished_at": "2020-01-01T00:00:00+00:00"}, "classic late 4 0 is not the run that is published"),
+        ({"steps": [3, 3, 4, 4]}, "several numbers of images or steps"),
+    ):
         with pytest.raises(ResultError, match=said):
-            codes.publish(path, tmp_path)
+            codes.publish(table.assign(**wrong), tmp_path)
         assert codes.published("digits", tmp_path).empty
-    table.to_csv(path, index=False)
-    codes.publish(path, tmp_path)
-    table[table["model"] == "inn"].assign(best_l1=0.01).to_csv(path, index=False)
-    codes.publish(path, tmp_path)
+    codes.publish(table, tmp_path)
+    inn = table[table["model"] == "inn"].assign(best_l1=0.01)
+    with pytest.raises(ResultError, match="measure all runs with the same"):
+        codes.publish(inn.assign(images=6), tmp_path)
+    codes.publish(inn, tmp_path)
     found = codes.published("digits", tmp_path)
     assert list(found.columns) == list(codes.COLUMNS) and len(found) == 4
     assert (found[found["model"] == "inn"]["best_l1"] == 0.01).all()

@@ -144,7 +144,8 @@ def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path)
     for wrong, said in (
         ({"images": 1}, "allowed: 2 or more"),
         ({"stepps": 1}, "no parameter 'stepps'"),
-        ({"runs": str(tmp_path)}, "there are none of digits; `make figures DATASET=digits` makes runs"),
+        ({"runs": str(tmp_path)}, "none of these runs has finished under"),
+        ({"dataset": "lfw"}, "'lfw' is not for this notebook; allowed: digits, mnist, cifar10"),
         ({"rows": "published"}, "'published' rows are full ones"),
     ):
         done = papermill("25_encoder_or_decoder.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)

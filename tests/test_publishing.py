@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -236,3 +237,9 @@ def test_a_tuned_row_needs_its_published_settings(tmp_path, monkeypatch):
     assert len(publishing.publish(tuned, tmp_path / "rows.csv")) == 1
     with pytest.raises(ResultError, match="ran for 50 epochs"):
         publishing.publish(tuned.assign(epochs=50), tmp_path / "rows.csv")
+
+
+def test_every_picture_that_the_readme_shows_is_there():
+    text = (settings.PROJECT / "README.md").read_text()
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert len(shown) > 5 and [name for name in shown if not (settings.PROJECT / name).exists()] == []
