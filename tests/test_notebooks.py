@@ -162,8 +162,9 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     expected = {f"figure{n}.{kind}" for n in ("5", "5_log") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
         expected |= {f"{name}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
-    for path in publishing.PUBLISHED.glob("codes_*.csv"):
-        expected |= {f"{path.stem.removeprefix('codes_')}/encoder_or_decoder.{kind}" for kind in ("pdf", "png")}
+    for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it")):
+        for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
+            expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
     drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.p*") if path.is_file()}
     assert drawn == expected
     assert all(str(tmp_path / name) in done.stdout for name in expected)
