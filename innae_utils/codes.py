@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from innae_utils import models, results
+from innae_utils import models, publishing, results
 from innae_utils.data import Images
 from innae_utils.results import ResultError
 from innae_utils.settings import PROJECT, curve_title
@@ -29,9 +29,7 @@ from innae_utils.train import strict_float32
 
 STEPS = 500
 RATE = 0.2  # of Adam, in standard deviations of each number of the code over the images; falls to 0 in a straight line
-SMALLEST = (
-    0.1  # such a standard deviation counts as at least this share of their root mean square: unused numbers move, too
-)
+SMALLEST = 0.1  # of their root mean square: no standard deviation counts as less, so that unused numbers move, too
 PLACE = ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "split")
 COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "code", "commit")
 
@@ -201,8 +199,7 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
         raise ResultError("no commit holds the code that made these records; commit it and run again")
     dataset = table["dataset"].iloc[0]
     run = [name for name in PLACE if name not in ("preset", "split")]
-    rows = Path(folder) / f"{dataset}.csv"
-    there = pd.read_csv(rows).set_index(run)["finished_at"] if rows.exists() else pd.Series(dtype=str)
+    there = publishing.published(folder).set_index(run)["finished_at"]
     for record in table.to_dict("records"):
         place = tuple(record[name] for name in run)
         if there.get(place) != record["run_finished_at"]:

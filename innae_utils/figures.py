@@ -638,11 +638,11 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
         set_bottlenecks(axes, sorted(map(int, table["bottleneck"].unique())), log=True)
     panels[0].set_ylabel("L1 per pixel")
     panels[0].legend(fontsize=7, loc="lower left", alignment="left")
-    said = (
-        "Full: with the encoder's codes. Dashed, white dots: with the best codes found for the same decoder, by up to "
-    )
+    said = "Full: with the encoder's codes. Dashed, white dots: with the best codes found for the same decoder, "
     counts = table.groupby("split")["images"].max()
-    said += f"{table['steps'].max()} steps of Adam. Means over seeds, of {counts.get('train', 0)} training and "
+    said += (
+        f"by up to {table['steps'].max()} steps of Adam. Means over seeds, of {counts.get('train', 0)} training and "
+    )
     said += f"{counts.get('test', 0)} test images."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.draw_without_rendering()

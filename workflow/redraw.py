@@ -33,13 +33,11 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     folder = str(Path(given.get("figures") or settings.PROJECT / "figures").expanduser().absolute())
     settings.stop_if(parameters.check_writable("figures", Path(folder)), "Drawing")
     common = {"rows": "published", "figures": folder}
-    own = [
-        ("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)})
-        for name in (there if dataset == "all" else [dataset])
-    ]
+    names = there if dataset == "all" else [dataset]
+    own = [("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)}) for name in names]
     own += [
         ("25_encoder_or_decoder.ipynb", {**common, "dataset": name})
-        for name in (there if dataset == "all" else [dataset])
+        for name in names
         if (publishing.PUBLISHED / f"codes_{name}.csv").exists()
     ]
     return [*own, *([("23_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
