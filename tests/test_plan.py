@@ -29,7 +29,7 @@ def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
     jobs = sweeps.check_sweep(sweep).jobs
     results = {str(sweeps.check_sweep(sweep).result(job)) for job in jobs}
     monkeypatch.setattr(plan, "outputs_to_make", lambda given: results)
-    assert plan.main(["--cores", "2", *(f"{name}={value}" for name, value in sweep.items())]) == 0
+    assert plan.main([*(f"{name}={value}" for name, value in sweep.items()), "--cores", "2"]) == 0
     said = "2 at once with 1 thread(s) each: about 78 min, 2 MB at most\n"  # 4,680 steps of a second
     assert said in capsys.readouterr().out
 

@@ -30,7 +30,7 @@ def project(tmp_path):
 
 def command(project, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    arguments = ["--cores", "2", f"data_root={project}/data", *arguments]
+    arguments = [f"data_root={project}/data", "--cores", "2", *arguments]
     return [sys.executable, str(project / "workflow" / "figures.py"), *arguments], {
         "cwd": project,
         "env": environment,
@@ -266,7 +266,9 @@ def test_the_cores_and_the_folders_are_checked_before_anything_starts(project):
     line, options = command(project)
     line[line.index("--cores") + 1] = "many"
     done = subprocess.run(line, capture_output=True, text=True, **options)
-    assert done.returncode == 2 and "allowed: all, or a whole number" in done.stderr
+    assert done.returncode == 2 and "'many' is not known; allowed: all, or a whole number from 1" in done.stderr
+    done = subprocess.run([*line[:2], "dataset=digits", "--cores"], capture_output=True, text=True, **options)
+    assert done.returncode == 2 and "--cores: expected one argument" in done.stderr
     (project / "file").write_text("no folder")
     done = sweep(project, "runs=file/runs")
     assert done.returncode == 2 and "cannot write into" in done.stderr

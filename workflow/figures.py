@@ -3,6 +3,7 @@
 Usage: python workflow/figures.py [vae] [--cores N] [name=value ...]
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -87,12 +88,25 @@ def warn_of_emulation(sweep: sweeps.Sweep) -> None:
             print(f"Warning: {train.EMULATED}", file=sys.stderr, flush=True)
 
 
-def valid_cores(text: str) -> bool:
-    """Whether this is a number of cores or `all`; says what is allowed if it is not."""
-    good = text == "all" or (text.isdecimal() and int(text) > 0)
-    if not good:
-        print(f"cores: {text!r} is not known; allowed: all, or a whole number from 1", file=sys.stderr)
-    return good
+def checked_cores(text: str) -> str:
+    """A number of cores, or `all`, as Snakemake takes it. Raises ArgumentTypeError for anything else."""
+    if text == "all" or (text.isdecimal() and int(text) > 0):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not known; allowed: all, or a whole number from 1")
+
+
+def read_line(arguments: list[str], about: str | None) -> tuple[str, list[str]]:
+    """The cores (`--cores`, wherever it stands) and the rest of a command line; ends the program if it is no such line.
+
+    Example:
+        >>> read_line(["dataset=mnist", "--cores", "2", "seeds=0"], None)
+        ('2', ['dataset=mnist', 'seeds=0'])
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cores", type=checked_cores, default="all", metavar="N", help="all, or a whole number from 1")
+    parser.add_argument("rest", nargs="*", metavar="name=value", help="a parameter of the sweep")
+    line = parser.parse_intermixed_args(arguments)
+    return line.cores, line.rest
 
 
 def drawn_alone(arguments: list[str]) -> int:
@@ -108,13 +122,10 @@ def drawn_alone(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
-    goal, cores = "figures", "all"
+    goal = "figures"
+    cores, arguments = read_line(arguments, __doc__)
     if arguments[:1] == ["vae"]:
         goal, arguments = "vae", arguments[1:]
-    if arguments[:1] == ["--cores"]:
-        cores, arguments = arguments[1], arguments[2:]
-    if not valid_cores(cores):
-        return 2
     started = time.monotonic()
     given = dict(argument.partition("=")[::2] for argument in arguments)
     if given.pop("rows", "local") != "local":

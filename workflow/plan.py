@@ -18,7 +18,7 @@ from typing import Any
 
 import slots
 
-from figures import snakemake, valid_cores
+from figures import read_line, snakemake
 from innae_utils import results, settings, sweeps
 
 TIMED_SECONDS = 6.0  # of steps, for each kind
@@ -156,12 +156,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--probe"]:
         probe(arguments[1:])
         return 0
-    cores = os.cpu_count() or 1
-    if arguments[:1] == ["--cores"]:
-        if not valid_cores(arguments[1]):
-            return 2
-        cores = cores if arguments[1] == "all" else int(arguments[1])
-        arguments = arguments[2:]
+    said, arguments = read_line(arguments, __doc__)
+    cores = (os.cpu_count() or 1) if said == "all" else int(said)
     given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
         sweep = sweeps.check_sweep(given)
