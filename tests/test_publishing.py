@@ -239,7 +239,8 @@ def test_a_tuned_row_needs_its_published_settings(tmp_path, monkeypatch):
         publishing.publish(tuned.assign(epochs=50), tmp_path / "rows.csv")
 
 
-def test_every_picture_that_the_readme_shows_is_there():
-    text = (settings.PROJECT / "README.md").read_text()
-    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
-    assert len(shown) > 5 and [name for name in shown if not (settings.PROJECT / name).exists()] == []
+@pytest.mark.parametrize(("text", "pictures"), [("README.md", 5), ("results/README.md", 3)])
+def test_every_picture_that_a_readme_shows_is_there(text, pictures):
+    path = settings.PROJECT / text
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", path.read_text())
+    assert len(shown) >= pictures and [name for name in shown if not (path.parent / name).exists()] == []

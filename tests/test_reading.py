@@ -1,0 +1,308 @@
+"""The numbers in the prose about the published rows, computed from those rows: none may be typed.
+
+A passage below is what a text must say by the files of `results/`. What is left of a text without its passages may hold
+no loss and no percentage.
+"""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from innae_utils import codes, publishing, results, sensitivity, settings
+
+RESULTS = settings.PROJECT / "results"
+ROWS = publishing.published()
+PRINTED = publishing.read_printed()
+CHANGES = pd.read_csv(RESULTS / "sensitivity_mnist.csv").set_index(["bottleneck", "change"])["test_l1"]
+STUDY = pd.read_csv(RESULTS / "tuning_mnist.csv")
+WINNER = json.loads((RESULTS / "tuned.json").read_text())["mnist"]["classic"]
+SHARES = codes.shares(codes.published("mnist"))
+TUNED = ("classic", "tuned")
+
+
+def runs(k, model="classic", recipe="paper", dataset="mnist"):
+    """The published rows of a point."""
+    place = {"dataset": dataset, "model": model, "recipe": recipe, "bottleneck": k}
+    there = ROWS[(ROWS[list(place)] == pd.Series(place)).all(axis=1)]
+    assert len(there), f"nothing is published of {place}"
+    return there
+
+
+def loss(k, *curve, column="test_l1"):
+    """The mean over the seeds of a point; `curve` as in `runs`."""
+    return runs(k, *curve)[column].mean()
+
+
+def training(k, *curve):
+    return loss(k, *curve, column="train_l1")
+
+
+def printed(k, model="classic", dataset="mnist"):
+    mine = PRINTED[(PRINTED["dataset"] == dataset) & (PRINTED["model"] == model) & (PRINTED["bottleneck"] == k)]
+    return mine["test_l1"].item()
+
+
+def off(k, model="classic"):
+    """How far our point lies above the paper's."""
+    return loss(k, model) - printed(k, model)
+
+
+def pc(value, digits=0):
+    return f"{100 * value:.{digits}f} %"
+
+
+def less(new, old):
+    """By what share `new` lies below `old`."""
+    return pc(1 - new / old)
+
+
+def listed(values):
+    *some, last = map(str, values)
+    return f"{', '.join(some)} and {last}"
+
+
+def span(values):
+    return f"{min(values):.4f} to {max(values):.4f}"
+
+
+def apart(rows):
+    return rows["test_l1"].max() - rows["test_l1"].min()
+
+
+def seeds_of(model):
+    """Each bottleneck's runs beside the printed points, and the deviation between seeds; of the paper's recipe."""
+    mine = (ROWS["dataset"] == "mnist") & (ROWS["model"] == model) & (ROWS["recipe"] == "paper")
+    return sensitivity.between_seeds(ROWS[mine], PRINTED)
+
+
+def closed(other):
+    """The share of the gap at 64, from the classic loss with the paper's settings to the INN's, that goes away."""
+    return pc((loss(64) - other) / (loss(64) - loss(64, "inn")))
+
+
+def moved(k, change):
+    return CHANGES[k, "as it is"] - CHANGES[k, change]
+
+
+def gone(curve, k, split="test"):
+    return pc(SHARES.loc[(curve, k, split), "encoder's share"])
+
+
+def standard_error(points, deviation):
+    """Of the mean difference, if each of the paper's points is one run and scatters as ours do."""
+    return deviation * (1 / points["runs"] + 1).sum() ** 0.5 / len(points)
+
+
+def in_short():
+    points, deviation = seeds_of("classic")
+    points = points.dropna()
+    mean = points["difference"].mean()
+    return [
+        f"{mean:.4f} too high on average",
+        f"Not by itself: {mean / standard_error(points, deviation):.1f} standard errors",
+        f"take away {closed(loss(64, *TUNED))} of the gap to the INN at 64",
+        f"falls by {less(loss(64, *TUNED), loss(12, *TUNED))} from 12 to 64, not by {less(loss(64), loss(12))}",
+        f"{gone('classic, tuned', 64)} of the tuned loss at 64",
+    ]
+
+
+def the_inn():
+    digits = {k: apart(runs(k, "inn", "paper", "digits")) for k in (2, 4, 8, 16, 32)}
+    return [
+        f"within the reading error of 0.0004 (differences of {off(12, 'inn'):+.4f} and {off(32, 'inn'):+.4f})",
+        f"At 64 it ends {-off(64, 'inn'):.4f} ({pc(-off(64, 'inn') / printed(64, 'inn'))}) below, at 2 "
+        f"{off(2, 'inn'):.4f} ({pc(off(2, 'inn') / printed(2, 'inn'))}) above",
+        f"its two seeds differ by up to {max(digits.values()):.4f} (at {max(digits, key=digits.get)})",
+    ]
+
+
+def the_classic_one():
+    _, deviation = seeds_of("classic")
+    level, tolerance = 1 - loss(32) / loss(16), results.SATURATION_TOLERANCE
+    error = deviation * (1 / len(runs(16)) + 1 / len(runs(32))) ** 0.5 / loss(16)
+    later = [loss(k) for k in (24, 32, 48, 64)]
+    wide, wider = "classic_1024", "classic_2048"
+    return [
+        f"{loss(12):.4f} at 12, {loss(16):.4f} at 16, then between {min(later):.4f} and {max(later):.4f}",
+        f"from 16 to 32 it falls by {pc(level, 1)}, up to {pc(tolerance)} would count as level, and the scatter "
+        f"between seeds makes that {100 * level:.1f} ± {pc(error, 1)}",
+        f"{off(6):.4f} and {off(8):.4f} above it at 6 and 8, {span([off(k) for k in (12, 16, 24, 64)])} at 12, 16, 24 "
+        f"and 64, and {-off(32):.4f} below it at 32",
+        f"at 12 the INN is ahead by {less(loss(12, 'inn'), loss(12))}, where the printed curves are level "
+        f"({less(printed(12, 'inn'), printed(12))})",
+        f"from {loss(12, wide):.4f} at 12 to {loss(32, wide):.4f} at 32 and gains nothing from there to 64 "
+        f"({loss(64, wide):.4f})",
+        f"ends {off(32, wide):.4f} and {off(64, wide):.4f} above its printed points; `{wider}` ends "
+        f"{off(64, wider):.4f} above its own at 64",
+        f"({pc(loss(64, wider) / loss(64, wide) - 1)} apart)",
+        f"32 and at 64 ({loss(32, 'classic_deep'):.4f} and {loss(64, 'classic_deep'):.4f})",
+    ]
+
+
+def the_seed():
+    points, deviation = seeds_of("classic")
+    several = points[points["runs"] > 1]
+    known = points.dropna()
+    every = [found.dropna()["difference"] for found, _ in map(seeds_of, ("classic", "classic_1024", "classic_2048"))]
+    every = pd.concat(every)
+    widest = (several["highest"] - several["lowest"]).max()
+    assert 0.08 < widest / several["mean"].mean() < 0.12  # "a tenth"
+    assert (several["runs"].min(), several["runs"].max()) == (2, 4)
+    return [
+        f"lie up to {widest:.4f} apart, a tenth of the loss: their standard deviation is {deviation:.4f}, pooled over "
+        f"the {len(several)} bottlenecks with two to four runs",
+        f"over the {len(known)} printed bottlenecks ours is {known['difference'].mean():.4f} above the paper's, with a "
+        f"standard error of {standard_error(known, deviation):.4f}",
+        f"Of the {len(every)} printed points of all classic models that were run, {(every > 0).sum()} are below ours",
+        f"by more than two such runs typically differ by the seed alone ({deviation * 2**0.5:.4f})",
+        f"twice the schedule (by {moved(12, 'schedule x 2'):.4f} and {moved(64, 'schedule x 2'):.4f})",
+        f"half the batch (by {moved(12, 'batch / 2'):.4f} and {moved(64, 'batch / 2'):.4f})",
+        f"Without weight decay the loss is {pc(-moved(12, 'weight decay 0') / CHANGES[12, 'as it is'])} and "
+        f"{pc(-moved(64, 'weight decay 0') / CHANGES[64, 'as it is'])} larger",
+    ]
+
+
+def the_settings():
+    paper, late, winner = loss(64), loss(64, "classic", "late"), loss(64, *TUNED)
+    own, fresh = (runs(64, *TUNED).set_index("seed")["test_l1"][seed] for seed in (0, 1))
+    recipe = settings.find_recipe("mnist", "classic", "paper")
+    finished = STUDY[STUDY["state"] == "finished"]
+    first = finished.loc[finished["trial"] == 0, "held_out_l1"].item()
+    short = finished.loc[finished["epochs"] <= recipe.epochs, "held_out_l1"].min()
+    learnt = training(64, *TUNED), training(64, "inn")
+    return [
+        f"give the classic autoencoder {paper:.4f} ({len(runs(64))} seeds); the INN has {loss(64, 'inn'):.4f}",
+        f"| the paper's | {paper:.4f} |",
+        f"(`late`) | {late:.4f} | {closed(late)} |",
+        f"the best of {WINNER['trials']} trials (`tuned`), {len(runs(64, *TUNED))} seeds | {winner:.4f} | "
+        f"{closed(winner)} |",
+        f"| INN, the paper's settings | {loss(64, 'inn'):.4f} | {closed(loss(64, 'inn'))} |",
+        f"{WINNER['epochs']} epochs, {WINNER['lr'] / recipe.lr:.2f} times the learning rate, "
+        f"{WINNER['weight_decay'] / recipe.weight_decay:.2f} times the weight decay",
+        f"Its own seed ends at {own:.4f}, a fresh one, in float32, at {fresh:.4f}, which is {closed(fresh)} of the gap",
+        f"a trial of {recipe.epochs} has {short:.4f} on the held-out images, the winner {WINNER['held_out_l1']:.4f}, "
+        f"the paper's settings {first:.4f}",
+        f"of the {winner - loss(64, 'inn'):.4f} between the two, {learnt[0] - learnt[1]:.4f} are there in training, "
+        f"too ({learnt[0]:.4f}, and {learnt[1]:.4f} for the INN)",
+    ]
+
+
+def saturation():
+    at = {k: loss(k, *TUNED) for k in (8, 12, 32, 64)}
+    learnt = {k: training(k, *TUNED) for k in at}
+    digits = runs(32, *TUNED, "digits"), runs(32, "inn", "paper", "digits")
+    tuned, inn = (rows.mean(numeric_only=True) for rows in digits)
+    return [
+        f"give {at[8]:.4f} at 8, {at[12]:.4f} at 12 and {at[32]:.4f} at 32",
+        f"From 12 to 64 the loss falls by {less(at[64], at[12])}; with the paper's settings it falls by "
+        f"{less(loss(64), loss(12))}, and the INN's by {less(loss(64, 'inn'), loss(12, 'inn'))}",
+        f"At 12 this classic autoencoder is {less(at[12], loss(12, 'inn'))} *below* the INN; at 32 it is "
+        f"{pc(at[32] / loss(32, 'inn') - 1)} above it",
+        f"they overfit ({learnt[8]:.4f} and {learnt[12]:.4f} in training)",
+        f"({learnt[12]:.4f}, {learnt[32]:.4f} and {learnt[64]:.4f} at 12, 32 and 64) the fall is "
+        f"{less(learnt[32], learnt[12])} from 12 to 32, and {less(learnt[64], learnt[32])} from there to 64",
+        f"within {pc(tuned['test_l1'] / inn['test_l1'] - 1)} of the INN at 32 in the test ({tuned['test_l1']:.4f} and "
+        f"{inn['test_l1']:.4f}; the INN's two seeds are {apart(digits[1]):.4f} apart)",
+        f"ahead in training ({tuned['train_l1']:.4f} and {inn['train_l1']:.4f})",
+    ]
+
+
+def encoder_or_decoder():
+    def row(title, curve, ks, split):
+        return f"| {title} | " + " | ".join(gone(curve, k, split) if k in ks else "" for k in shown) + " |"
+
+    shown = (12, 16, 24, 32, 48, 64)
+    best = SHARES["best_l1"]
+    some = codes.published("mnist")
+    assert set(some["steps"]) == {500} and set(some["images"]) == {200}
+    return [
+        re.sub(r"\|  (?=\|)", "| ", line)
+        for line in (
+            row("classic, test", "classic", shown, "test"),
+            row("classic, training", "classic", shown, "train"),
+            row("classic, tuned, test", "classic, tuned", (12, 32, 64), "test"),
+            row("classic, tuned, training", "classic, tuned", (12, 32, 64), "train"),
+        )
+    ] + [
+        f"({best['classic', 32, 'test']:.4f}, {best['classic', 48, 'test']:.4f} and "
+        f"{best['classic', 64, 'test']:.4f} at 32, 48 and 64)",
+        f"draws these images at {best['classic, tuned', 64, 'test']:.4f} from 64 numbers",
+    ]
+
+
+def pca():
+    def linear(k):
+        return loss(k, "pca", "exact", "cifar10")
+
+    def theirs(k, model="inn"):
+        return printed(k, model, "cifar10")
+
+    better = [1 - theirs(k) / linear(k) for k in (64, 128, 256)]
+    return [
+        f"of {linear(512):.4f} at 512 and {linear(1024):.4f} at 1024. The INN's printed curve has {theirs(512):.4f} "
+        f"and {theirs(1024):.4f} there, with a reading error of 0.0006",
+        f"At 64 to 256 the INN is {100 * min(better):.0f} to {pc(max(better))} better",
+        f"printed at {theirs(1024, 'classic'):.4f}, is {theirs(1024, 'classic') / linear(1024):.1f} times",
+        f"{loss(64, 'inn'):.4f} at 64, PCA {loss(64, 'pca', 'exact'):.4f}",
+    ]
+
+
+def readme():
+    """The head of the README, up to its claims: the abstract, the digits, and the summary below the table."""
+    points, deviation = seeds_of("classic")
+    points = points.dropna()
+    mean = points["difference"].mean()
+    tuned, ours = {k: loss(k, *TUNED) for k in (12, 64)}, {k: loss(k, "inn") for k in (12, 64)}
+    digits = (("classic", "late"), ("pca", "exact"), ("inn", "paper"))
+    late, linear, inn = (training(32, *curve, "digits") for curve in digits)
+    points_of_inn = seeds_of("inn")[0]
+    assert (points_of_inn["mean"].diff()[1:] < 0).all()
+    worst = (points_of_inn["difference"] / points_of_inn["paper"]).abs().max()
+    recipe = settings.find_recipe("digits", "inn", "paper")
+    return [
+        f"The INN's points at {listed(points_of_inn.index)} are the paper's to "
+        f"{points_of_inn['difference'].abs().max():.4f}, {pc(worst)} at most, and fall all the way",
+        f"comes out** where it was run, to {pc(worst)} at most",
+        f"its own schedule falls once, at {pc(recipe.milestones[0] / recipe.epochs)}",
+        f"has {tuned[12]:.4f} at 12 instead of {loss(12):.4f}, and {tuned[64]:.4f} at 64 instead of {loss(64):.4f}",
+        f"at 12 it is ahead of the INN ({ours[12]:.4f})",
+        f"ours is on average {mean:.3f} worse than the printed classic curve",
+        f"the late one ends at {late:.4f}, ahead of PCA ({linear:.4f}) and of the INN ({inn:.4f})",
+        f"about the printed shape, {mean:.4f} higher on average",
+        f"more than the seed ({mean / standard_error(points, deviation):.1f} standard errors)",
+        f"takes away {closed(tuned[64])} of it, one late drop of the learning rate alone "
+        f"{closed(loss(64, 'classic', 'late'))}",
+        f"falls by {less(tuned[64], tuned[12])} from 12 to 64, not by {less(loss(64), loss(12))}; the INN by "
+        f"{less(ours[64], ours[12])}",
+        f"at least {gone('classic', 64)} of the loss at 64 goes away, {gone('classic, tuned', 64)} of the tuned one",
+    ]
+
+
+def reading():
+    """All that results/README.md says."""
+    sections = (in_short, the_inn, the_classic_one, the_seed, the_settings, saturation, encoder_or_decoder, pca)
+    return [passage for section in sections for passage in section()]
+
+
+def plain(text):
+    return " ".join(text.split())
+
+
+def head_of_the_readme():
+    text = (settings.PROJECT / "README.md").read_text()
+    text = publishing.replace_block(text, "table of published rows", "").partition("## The paper's claims")[0]
+    return text.partition("**The idea.**")[2]
+
+
+TEXTS = [(head_of_the_readme, readme), ((RESULTS / "README.md").read_text, reading)]
+
+
+@pytest.mark.parametrize(("text", "passages"), TEXTS, ids=["README.md", "results/README.md"])
+def test_the_text_says_what_the_rows_say_and_no_other_number(text, passages):
+    text = plain(text())
+    assert [passage for passage in passages() if plain(passage) not in text] == []
+    for passage in passages():
+        text = text.replace(plain(passage), "")
+    assert re.findall(r".{,30}(?:0\.\d{2,}|\d %).{,10}", text) == []
