@@ -229,9 +229,10 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     handles: dict[str, list[Line2D]] = {}
     for curve in drawn(rows[rows["model"] != "pca"]):
         points, colour = over_seeds(rows[rows["curve"] == curve], sizes), colour_of(curve)
+        face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0  # the INN on top
         axes.fill_between(sizes, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(sizes, points["min"], points["max"], color=colour, linewidth=0.8)
-        handles[curve] = axes.plot(sizes, points["mean"], "o-", color=colour, markerfacecolor=face_of(curve, dataset))
+        handles[curve] = axes.plot(sizes, points["mean"], "o-", color=colour, markerfacecolor=face, zorder=order)
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:

@@ -92,6 +92,16 @@ def test_figure_5_draws_the_papers_points_thin_grey_and_told_apart():
     assert rings(left) == [(12, 0.0301)], "the paper's classic: its INN is lowest at the largest, ours has no 64"
 
 
+def test_where_curves_meet_the_inns_point_is_the_one_that_is_seen():
+    rows = table()
+    figure = figures.figure5(rows.assign(test_l1=0.3 / rows["bottleneck"]))
+    figure.canvas.draw()
+    left, _ = figure.axes
+    across, up = np.rint(left.transData.transform((4, 0.075))).astype(int)
+    seen = np.asarray(figure.canvas.buffer_rgba())[::-1][up, across, :3] / 255
+    assert seen == pytest.approx(matplotlib.colors.to_rgb(figures.colour_of("INN")), abs=0.01)
+
+
 def test_rings_lie_where_our_curves_saturate():
     rows = pd.concat([table(), table().query("bottleneck == 8").assign(bottleneck=32)])
     left, _ = figures.figure5(rows[rows["recipe"] == "paper"]).axes
