@@ -305,6 +305,33 @@ def reading():
     return [passage for section in sections for passage in section()]
 
 
+def whole_runs():
+    """The seconds of the published runs, as benchmarks/README.md has them."""
+    machines = {"AMD EPYC": ("fp32", "bf16"), "Intel(R) Xeon(R) Processor": ("bf16",)}
+    kinds = [
+        ("mnist", "inn"), ("mnist", "classic"), ("mnist", "classic_1024"), ("mnist", "classic_2048"),
+        ("mnist", "classic_deep"), ("cifar10", "inn"),
+    ]  # fmt: skip
+    lines = []
+    for dataset, model in kinds:
+        mine = ROWS[(ROWS["dataset"] == dataset) & (ROWS["model"] == model) & (ROWS["recipe"] == "paper")]
+        cells = []
+        for machine, precisions in machines.items():
+            there = mine[mine["machine"].str.startswith(machine)]
+            for precision in precisions:
+                seconds = there.loc[there["precision"] == precision, "seconds"]
+                low, high = (f"{each:,.0f}" for each in (seconds.min(), seconds.max())) if len(seconds) else ("", "")
+                cells.append(low if low == high else f"{low} to {high}")
+        title = f"{settings.DATASETS[dataset].title}, {settings.MODEL_TITLES[model]}"
+        lines.append(re.sub(" +", " ", f"| {title} | {' | '.join(cells)} |"))
+    inn = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == "inn") & (ROWS["recipe"] == "paper")]
+    half = inn.loc[inn["precision"] == "bf16", "bottleneck"]
+    (full,) = inn.loc[inn["precision"] == "fp32", "bottleneck"]
+    worst = max(abs(off(k, "inn")) for k in half)
+    said = f"trained with it ({listed(half)}) end within {worst:.4f} of the paper's printed curve; the one trained in"
+    return [*lines, f"{said} float32, at {full}, ends {off(full, 'inn'):.4f} above"]
+
+
 def plain(text):
     return " ".join(text.split())
 
@@ -316,6 +343,11 @@ def head_of_the_readme():
 
 
 TEXTS = [(head_of_the_readme, readme), ((RESULTS / "README.md").read_text, reading)]
+
+
+def test_the_benchmarks_say_how_long_the_published_runs_took():
+    text = plain((settings.PROJECT / "benchmarks" / "README.md").read_text())
+    assert [passage for passage in whole_runs() if passage not in text] == []
 
 
 @pytest.mark.parametrize(("text", "passages"), TEXTS, ids=["README.md", "results/README.md"])
