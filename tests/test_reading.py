@@ -277,11 +277,11 @@ def readme():
     recipe = settings.find_recipe("digits", "inn", "paper")
     sizes = len(settings.DATASETS["mnist"].bottlenecks)
     return [
-        f"at 1024 ({loss(1024, *OTHER):.4f}, on {runs(1024, *OTHER)['test_images'].item():,} test images; printed: "
+        f"at 1024, agrees, too ({loss(1024, *OTHER):.4f}, on {runs(1024, *OTHER)['test_images'].item():,} test images; printed: "
         f"{printed(1024, 'inn', 'cifar10'):.4f})",
         f"at 1024 ({loss(1024, *OTHER):.4f}, PCA {loss(1024, 'pca', 'exact', 'cifar10'):.4f})",
         f"MNIST's INN at {sizes - len(points_of_inn)} of {sizes} bottlenecks",
-        f"The INN's points at {listed(points_of_inn.index)} are the paper's to "
+        f"the INN's points at {listed(points_of_inn.index)} are the paper's to "
         f"{points_of_inn['difference'].abs().max():.4f}, {pc(worst)} at most, and fall all the way",
         f"comes out** where it was run, to {pc(worst)} at most",
         f"its own schedule falls once, at {pc(recipe.milestones[0] / recipe.epochs)}",
