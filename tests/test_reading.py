@@ -298,7 +298,7 @@ def readme():
         f"{closed(loss(64, 'classic', 'late'))}",
         f"falls by {less(tuned[64], tuned[12])} from 12 to 64, not by {less(loss(64), loss(12))}; the INN by "
         f"{less(ours[64], ours[12])}",
-        f"at least {gone('classic', 64)} of the classic loss at 64 goes away, {gone('classic, tuned', 64)} of the tuned",
+        f"at least {gone('classic', 64)} of the classic loss at 64 goes away, {gone('classic, tuned', 64)}",
         f"But so does {gone('INN', 24)} of the INN's at 24 (classic there: {gone('classic', 24)})",
     ]
 
