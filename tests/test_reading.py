@@ -239,6 +239,8 @@ def encoder_or_decoder():
 
     best, first, tuned = SHARES["best_l1"], SHARES["encoder_l1"], ("classic, tuned", 64, "test")
     some = codes.published("mnist")
+    parts = SHARES["encoder's share"]
+    assert all(parts["INN", k, split] > parts["classic", k, split] for k in (4, 16, 24) for split in ("train", "test"))
     assert set(some["steps"]) == {500} and set(some["images"]) == {200}
     return [
         row("INN, test", "INN", "test"),
