@@ -74,8 +74,8 @@ def make_step(variant: str, case: str, device: torch.device, precision: str):
     network = models.build(model, dataset, 64, seed=0).to(device).train()
     precision = train.pick_precision(precision, images)
     train.set_training(network, precision, recompute=variant == "recompute")
-    adam = train.make_optimizer(network, recipe)
-    return (lambda: train.step(network, images.batch(slice(None)), recipe, adam)), batch, precision
+    one_step = train.stepper(network, recipe, train.make_optimizer(network, recipe))
+    return (lambda: one_step(images.batch(slice(None)), None)), batch, precision
 
 
 def timed(step, device: torch.device) -> float:
@@ -88,9 +88,10 @@ def timed(step, device: torch.device) -> float:
 
 
 def alternate(steps: dict, device: torch.device, seconds: float) -> dict[str, list[float]]:
-    """The times of every step, in turn, until the time is up; a first round is not counted, three rounds are."""
-    for step in steps.values():
-        timed(step, device)
+    """The times of every step, in turn, until the time is up; the first rounds are not counted, three rounds are."""
+    for _ in range(train.WARM_UP + 2 if device.type == "cuda" else 1):  # the step that is recorded, and one more
+        for step in steps.values():
+            timed(step, device)
     times: dict[str, list[float]] = {name: [] for name in steps}
     started = time.perf_counter()
     while len(times["ours"]) < 3 or (time.perf_counter() - started < seconds and len(times["ours"]) < 200):
@@ -228,7 +229,8 @@ def rates_of(n: int, threads: int, case: str, options: argparse.Namespace, secon
 def print_rate(case: str, seconds: float, device: torch.device, precision: str) -> None:
     """Train a step, say so, wait for a line, train for some seconds and print the images a second."""
     step, batch, _ = make_step("ours", case, device, precision)
-    timed(step, device)
+    for _ in range(train.WARM_UP + 1):
+        timed(step, device)
     print("ready", flush=True)
     sys.stdin.readline()
     started, images = time.perf_counter(), 0

@@ -6,7 +6,7 @@ References: section 3.2 (Adam, schedules, epochs, batch sizes).
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,16 +15,21 @@ from torch import Tensor, nn
 
 from innae_utils import losses
 from innae_utils.data import Images, shuffled
-from innae_utils.layers import set_training
+from innae_utils.layers import Stack, set_training
 from innae_utils.results import replacing
 from innae_utils.settings import Recipe
 
 EVALUATION_NUMBERS = 3_000_000  # pixel values in one batch of an evaluation: some gigabytes for the widest model
 BF16_PAYS = 28 * 28  # numbers of an image; a step on scikit-learn's 64 was measured no faster
+WARM_UP = 3  # steps before a GPU's step is recorded: cuDNN chooses its algorithms in the first
+SAVE_EVERY = 10.0  # seconds between a GPU's checkpoints: an epoch can take less time than writing one
 EMULATED = (  # a step of MNIST's classic model, one thread, on an AMD EPYC with AVX2 and no more
     "this CPU has no instructions for bfloat16: precision bf16 is emulated here, and has been measured to take eleven "
     "times as long as fp32; leave the precision at auto, which takes fp32 here"
 )
+
+
+Stepper = Callable[[Tensor, torch.Generator | None], dict[str, Tensor]]  # (batch, generator) -> losses
 
 
 class TrainingError(RuntimeError):
@@ -68,7 +73,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Adam:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.Adam(
         parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay,
-        fused=parameters[0].device.type in ("cpu", "cuda"),
+        fused=parameters[0].device.type in ("cpu", "cuda"), capturable=parameters[0].device.type == "cuda",
     )  # fmt: skip
 
 
@@ -92,8 +97,8 @@ def fit(
         precision: `fp32` or `bf16` for the subnetworks while they train.
         recompute: compute the subnetworks' activations again for the backward pass instead of keeping them: less
             memory, more time, the same numbers.
-        checkpoint: a file that is written after every epoch and, if it is there, gone on from: on a CPU the result is
-            then the very same as of an unbroken run.
+        checkpoint: a file that is written after every epoch, on a GPU at most every ten seconds, and, if it is there,
+            gone on from: on a CPU the result is then the very same as of an unbroken run.
         identity: what the checkpoint belongs to; one of another identity is not gone on from.
 
     Yields:
@@ -108,21 +113,23 @@ def fit(
     optimizer = make_optimizer(model, recipe)
     history = _resume(checkpoint, identity, model, optimizer)
     yield from history
+    one_step = stepper(model, recipe, optimizer)
+    saved = time.perf_counter()
     with strict_float32(images.device):
         for epoch in range(len(history) + 1, recipe.epochs + 1):
             started = time.perf_counter()
             optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
-            means = _one_epoch(model, images, recipe, optimizer, seed, epoch)
+            means = _one_epoch(one_step, images, recipe, seed, epoch)
             record = {"epoch": epoch, "lr": recipe.learning_rate(epoch), **means}
             record["seconds"] = time.perf_counter() - started
             history = [*history, record]
-            _save(checkpoint, identity, model, optimizer, history)
+            if images.device.type != "cuda" or time.perf_counter() - saved > SAVE_EVERY:
+                _save(checkpoint, identity, model, optimizer, history)
+                saved = time.perf_counter()
             yield record
 
 
-def _one_epoch(
-    model: nn.Module, images: Images, recipe: Recipe, optimizer: torch.optim.Optimizer, seed: int, epoch: int
-) -> dict[str, float]:
+def _one_epoch(one_step: Stepper, images: Images, recipe: Recipe, seed: int, epoch: int) -> dict[str, float]:
     """Every batch of an epoch once; the losses are summed on the device and read at its end."""
     sums: dict[str, Tensor] = {}
     generator = noise(seed, epoch)
@@ -131,7 +138,7 @@ def _one_epoch(
         torch.stack(batches).to(images.pixels.device) if recipe.drop_last else batches
     )  # one copy to a GPU, not hundreds
     for index in batches:
-        for name, value in step(model, images.batch(index), recipe, optimizer, generator).items():
+        for name, value in one_step(images.batch(index), generator).items():
             sums[name] = sums.get(name, 0) + value
     means = {name: float(value) / len(batches) for name, value in sums.items()}
     if not torch.isfinite(torch.tensor(list(means.values()))).all():
@@ -165,6 +172,64 @@ def step(
     loss.backward()
     optimizer.step()
     return {name: value.detach() for name, value in {"loss": loss, **terms}.items()}
+
+
+def stepper(model: nn.Module, recipe: Recipe, optimizer: torch.optim.Optimizer) -> Stepper:
+    """`step` with everything but the batch and the generator given; on a GPU it is recorded and replayed if it can be.
+
+    It cannot where it draws random numbers, which come from the CPU, or computes activations again.
+    """
+    draws = hasattr(model, "posterior") or recipe.weight_mmd
+    again = any(module.recompute for module in model.modules() if isinstance(module, Stack))
+    if next(model.parameters()).device.type == "cuda" and not draws and not again:
+        return RecordedStep(model, recipe, optimizer)
+    return lambda x, generator=None: step(model, x, recipe, optimizer, generator)
+
+
+class RecordedStep:
+    """`step` as a CUDA graph: Python starts it as one piece instead of kernel by kernel, a thousand for an INN.
+
+    The first steps run as they are, then one is recorded, and recorded again whenever the learning rate, which is part
+    of the record, has changed. A batch of another size than the recorded one runs as it is. The losses that it returns
+    are overwritten by the next step.
+
+    References: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, optimizer: torch.optim.Optimizer):
+        self.as_it_is = lambda x: step(model, x, recipe, optimizer)
+        self.optimizer = optimizer
+        self.stream = torch.cuda.Stream()
+        self.warm_up = WARM_UP
+        self.x: Tensor | None = None  # the recorded step reads its batch here, and leaves its losses in `values`
+        self.values: dict[str, Tensor] = {}
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.learning_rate = 0.0
+
+    def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """One training step on x (B, C, H, W); the generator is not used."""
+        if self.warm_up:
+            self.warm_up -= 1
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                values = self.as_it_is(x)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return values
+        if self.x is not None and self.x.shape != x.shape:
+            return self.as_it_is(x)
+        if self.graph is None or self.learning_rate != self.optimizer.param_groups[0]["lr"]:
+            self._record(x)
+        self.x.copy_(x)
+        self.graph.replay()
+        return self.values
+
+    def _record(self, x: Tensor) -> None:
+        """Record the step at the present learning rate; nothing is computed by that."""
+        self.x, self.values, self.graph = x.clone(), {}, torch.cuda.CUDAGraph()
+        self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self.graph):
+            self.values = self.as_it_is(self.x)
 
 
 @torch.no_grad()
@@ -237,6 +302,7 @@ def _resume(path: Path | None, identity: str, model: nn.Module, optimizer) -> li
             return []
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        optimizer.param_groups[0]["capturable"] = next(model.parameters()).device.type == "cuda"  # not the file's
         return state["history"]
     except Exception as error:  # torch.load raises a dozen kinds for a file that is not its own
         raise TrainingError(f"the checkpoint {path} cannot be read ({error}); delete it to start afresh") from error

@@ -270,6 +270,56 @@ def test_a_gpu_gives_what_the_cpu_gives(model):
     assert train.evaluate(on_gpu, FEW.to("cuda")) == pytest.approx(train.evaluate(network, FEW), rel=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("model", ["inn", "classic", "inn_vae"])
+def test_a_step_that_a_gpu_replays_is_the_step(model, precision, monkeypatch):
+    """Learning rates that fall, a last batch that is smaller: every epoch's losses as kernel by kernel."""
+    images, plan = FEW.to("cuda"), recipe(model, epochs=12, milestones=(2, 5), drop_last=False)
+    assert len(images) % plan.batch_size
+
+    def losses_by_epoch():
+        network = models.build(model, "digits", 8, seed=0).cuda()
+        return losses_of(train.fit(network, images, plan, precision=precision)), network
+
+    replays = []
+    replay = torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: (replays.append(graph), replay(graph)))
+    recorded, one = losses_by_epoch()
+    full = len(images) // plan.batch_size
+    if model == "inn_vae":
+        assert not replays, "it draws its noise on the CPU"
+    else:
+        assert len(replays) == 12 * full - train.WARM_UP and len(set(map(id, replays))) <= len(replays) / full
+    monkeypatch.setattr(train, "RecordedStep", None)
+    monkeypatch.setattr(train, "stepper", lambda *a: lambda x, generator: train.step(a[0], x, *a[1:], generator))
+    plain, other = losses_by_epoch()
+    for ours, theirs in zip(recorded, plain, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3 if precision == "fp32" else 2e-2)
+    x = images.batch(slice(0, 50))
+    with torch.no_grad():
+        assert (one.eval()(x) - other.eval()(x)).abs().mean() < (1e-3 if precision == "fp32" else 1e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("began", ["cuda", "cpu"])
+def test_a_gpu_goes_on_from_a_checkpoint(began, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "SAVE_EVERY", 0.0)
+    kept = {"checkpoint": tmp_path / "c.pt", "identity": "x"}
+
+    def training(seed, device, **arguments):
+        return train.fit(models.build("inn", "digits", 8, seed).to(device), FEW.to(device), recipe(), **arguments)
+
+    whole = losses_of(training(0, "cuda"))
+    part = training(0, began, **kept)
+    first = [next(part), next(part)]
+    part.close()
+    resumed = list(training(99, "cuda", **kept))
+    assert resumed[:2] == first
+    for ours, theirs in zip(losses_of(resumed), whole, strict=True):
+        assert ours == pytest.approx(theirs, rel=0.05)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("model", ["inn", "classic"])
 def test_recomputing_activations_changes_no_number(model, precision):
