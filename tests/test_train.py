@@ -295,10 +295,10 @@ def test_a_step_that_a_gpu_replays_is_the_step(model, precision, monkeypatch):
     monkeypatch.setattr(train, "stepper", lambda *a: lambda x, generator: train.step(a[0], x, *a[1:], generator))
     plain, other = losses_by_epoch()
     for ours, theirs in zip(recorded, plain, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-3 if precision == "fp32" else 2e-2)
+        assert ours == pytest.approx(theirs, rel=1e-2 if precision == "fp32" else 3e-2)
     x = images.batch(slice(0, 50))
     with torch.no_grad():
-        assert (one.eval()(x) - other.eval()(x)).abs().mean() < (1e-3 if precision == "fp32" else 1e-2)
+        assert (one.eval()(x) - other.eval()(x)).abs().mean() < (5e-3 if precision == "fp32" else 2e-2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
