@@ -190,8 +190,8 @@ class RecordedStep:
     """`step` as a CUDA graph: Python starts it as one piece instead of kernel by kernel, a thousand for an INN.
 
     The first steps run as they are, then one is recorded, and recorded again whenever the learning rate, which is part
-    of the record, has changed. A batch of another size than the recorded one runs as it is. The losses that it returns
-    are overwritten by the next step.
+    of the record, has changed. A batch smaller than the largest so far runs as it is. The losses that it returns are
+    overwritten by the next step.
 
     References: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
     """
@@ -215,9 +215,10 @@ class RecordedStep:
                 values = self.as_it_is(x)
             torch.cuda.current_stream().wait_stream(self.stream)
             return values
-        if self.x is not None and self.x.shape != x.shape:
+        recorded = 0 if self.x is None else len(self.x)
+        if len(x) < recorded:
             return self.as_it_is(x)
-        if self.graph is None or self.learning_rate != self.optimizer.param_groups[0]["lr"]:
+        if len(x) > recorded or self.learning_rate != self.optimizer.param_groups[0]["lr"]:
             self._record(x)
         self.x.copy_(x)
         self.graph.replay()
