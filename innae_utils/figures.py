@@ -389,7 +389,7 @@ def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence
         reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
     within = f"at most {SATURATION_TOLERANCE:.0%} above the loss at the largest"
     unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
-    reading.append(f"Ring: the smallest bottleneck {within}; {unseen}.")
+    reading.append(f"Ring, no verdict yet: the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
     return [" ".join(reading), *(" ".join(_of_runs(dataset, rows)) for dataset in datasets)]
 
@@ -422,13 +422,24 @@ def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
         )
         if len({value for each in values.values() for value in each}) > 1:
             plain = [curve for curve in drawn(mine) if values[curve] != [curve.split(", ")[-1]]]  # its label says it
-            each = [f"{curve} {' and '.join(values[curve])}" for curve in plain]
-            said.append(f"{what}: {'; '.join(each)}.")
-    for curve in drawn(mine) if "commit" in mine else ():
-        commits = sorted(mine[mine["curve"] == curve]["commit"].unique())
-        if len(commits) > 1:
-            said.append(f"{curve} is of {len(commits)} commits: {', '.join(name[:7] for name in commits)}.")
+            alike: dict[str, list[str]] = {}
+            for curve in plain:
+                alike.setdefault(" and ".join(values[curve]), []).append(curve)
+            said.append(f"{what}: {'; '.join(f'{value} ({_listed(of)})' for value, of in alike.items())}.")
+    commits = mine.groupby("curve")["commit"].nunique() if "commit" in mine else pd.Series(dtype=int)
+    several = [f"{curve} ({commits[curve]})" for curve in drawn(mine) if commits.get(curve, 1) > 1]
+    said += [f"Made by more than one commit, which the rows name: {_listed(several)}."] if several else []
     return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them; those with a comma of their own apart by semicolons.
+
+    Example:
+        >>> _listed(["a"]), _listed(["a", "b", "c"]), _listed(["a, b", "c"])
+        ('a', 'a, b, c', 'a, b; c')
+    """
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def _size_option(dataset: str, mine: pd.DataFrame) -> tuple[str, pd.Series]:

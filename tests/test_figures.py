@@ -216,11 +216,11 @@ def test_the_caption_says_what_was_not_made_alike():
     rows.loc[rows["model"] == "inn", "precision"] = "bf16"
     rows.loc[(rows["recipe"] == "late") & (rows["seed"] == 1), "commit"] = "bbbbbbbbbb"
     said = figures.caption(rows, None, ["digits"])[1]
-    assert "Precision of training: INN bf16; classic fp32; classic, late decay fp32." in said
-    assert "classic, late decay is of 2 commits: aaaaaaa, bbbbbbb." in said and "INN is of" not in said
+    assert "Precision of training: bf16 (INN); fp32 (classic; classic, late decay)." in said
+    assert "Made by more than one commit, which the rows name: classic, late decay (2)." in said
     faces = table(dataset="celeba", image_size="156x128").query("recipe == 'paper'")
     faces.loc[faces["model"] == "classic", "image_size"] = "218x178"
-    assert "Sizes of the images: INN 156x128; classic 218x178." in figures.caption(faces, None, ["celeba"])[1]
+    assert "Sizes of the images: 156x128 (INN); 218x178 (classic)." in figures.caption(faces, None, ["celeba"])[1]
 
 
 def test_quick_rows_are_marked_and_never_drawn_with_full_ones():
