@@ -650,7 +650,7 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
         set_bottlenecks(axes, sorted(map(int, table["bottleneck"].unique())), log=True)
     panels[0].set_ylabel("L1 per pixel")
     panels[0].legend(fontsize=7, loc="lower left", alignment="left")
-    said = "Full: with the encoder's codes. Dashed, white dots: with the best codes found for the same decoder, "
+    said = "Full: with the encoder's numbers. Dashed, white dots: with the best found for the same decoder, "
     counts = table.groupby("split")["images"].max()
     said += (
         f"by up to {table['steps'].max()} steps of Adam. Means over seeds, of {counts.get('train', 0)} training and "

@@ -5,7 +5,7 @@ No training imports this, so that no network's row is made again when it changes
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,6 +108,22 @@ class Sweep:
         shared = self.image_size == "common"  # the INN's own size, which has no suffix
         suffix = "_common" if shared else size_suffix(self.dataset, "inn", self.image_size)
         return preset_folder(self.figures, self.preset) / (self.place + suffix)
+
+
+def read_pairs(arguments: Sequence[str]) -> dict[str, str]:
+    """The parameters on a command line, each as name=value.
+
+    Raises ParameterError for one that is not of this form, or is there twice.
+
+    Example:
+        >>> read_pairs(["dataset=mnist", "data_root=/a=b"])
+        {'dataset': 'mnist', 'data_root': '/a=b'}
+    """
+    wrong = [f"{argument!r} is not of the form name=value" for argument in arguments if "=" not in argument]
+    names = [argument.partition("=")[0] for argument in arguments]
+    wrong += [f"{name!r} is given {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1]
+    stop_if(wrong, "The command line")
+    return dict(argument.partition("=")[::2] for argument in arguments)
 
 
 def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP_PARAMETERS) -> Sweep:

@@ -2,7 +2,7 @@ import pytest
 
 from innae_utils import settings
 from innae_utils.settings import ParameterError
-from innae_utils.sweeps import check_sweep
+from innae_utils.sweeps import check_sweep, read_pairs
 
 
 def test_the_variational_models_are_run_by_name_and_not_by_default():
@@ -21,6 +21,11 @@ def test_a_sweep_lists_the_data_sets_own_choice():
     assert {(job.model, job.recipe) for job in sweep.jobs} == {
         ("inn", "paper"), ("classic", "paper"), ("classic", "late"),
     }  # fmt: skip
+
+
+def test_a_parameter_that_is_there_twice_is_refused():
+    with pytest.raises(ParameterError, match="'seeds' is given 2 times"):
+        read_pairs(["seeds=0", "dataset=mnist", "seeds=1"])
 
 
 def test_a_sweep_takes_lists_with_commas():

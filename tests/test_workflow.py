@@ -256,7 +256,7 @@ def test_make_vae_asks_for_its_four_models_and_their_figures(project):
 )
 def test_make_vae_refuses_what_it_cannot_compare(project, argument, said):
     line, options = command(project, argument)
-    line.insert(2, "vae")
+    line.append("vae")
     done = subprocess.run(line, capture_output=True, text=True, **options)
     assert done.returncode == 2 and said in done.stderr
     assert not (project / "runs").exists()
@@ -279,6 +279,7 @@ def test_the_cores_and_the_folders_are_checked_before_anything_starts(project):
     [
         ("bottleneck=12", "no parameter 'bottleneck'"),
         ("dataset=minst", "allowed: digits, mnist, cifar10, celeba, lfw, images"),
+        ("seeds", "'seeds' is not of the form name=value"),
     ],
 )
 def test_a_wrong_sweep_stops_at_once_and_says_what_is_allowed(project, argument, said):

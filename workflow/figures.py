@@ -109,11 +109,10 @@ def read_line(arguments: list[str], about: str | None) -> tuple[str, list[str]]:
     return line.cores, line.rest
 
 
-def drawn_alone(arguments: list[str]) -> int:
+def drawn_alone(given: dict[str, str]) -> int:
     """Draw from the rows that are published, if that is what `rows` says."""
     import redraw
 
-    given = dict(argument.partition("=")[::2] for argument in arguments)
     if faults := parameters.check_source(given.pop("rows"), given.get("preset")):
         print(*faults, sep="\n", file=sys.stderr)
         return 2
@@ -124,16 +123,18 @@ def main(arguments: list[str]) -> int:
     """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
     goal = "figures"
     cores, arguments = read_line(arguments, __doc__)
-    if arguments[:1] == ["vae"]:
-        goal, arguments = "vae", arguments[1:]
+    if "vae" in arguments:
+        goal, arguments = "vae", [argument for argument in arguments if argument != "vae"]
     started = time.monotonic()
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    if given.pop("rows", "local") != "local":
-        if goal == "figures":
-            return drawn_alone(arguments)
-        print("rows: `make vae` looks at networks, and those are not published; leave it out", file=sys.stderr)
-        return 2
     try:
+        given = sweeps.read_pairs(arguments)
+        if given.get("rows", "local") != "local":
+            if goal == "figures":
+                return drawn_alone(given)
+            settings.stop_if(
+                ["rows: `make vae` looks at networks, and those are not published; leave it out"], "The sweep"
+            )
+        given.pop("rows", None)
         given = for_vae(given) if goal == "vae" else given
         sweep = sweeps.check_sweep(given)
         faults = [

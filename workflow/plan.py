@@ -159,8 +159,8 @@ def main(arguments: list[str]) -> int:
         return 0
     said, arguments = read_line(arguments, __doc__)
     cores = (os.cpu_count() or 1) if said == "all" else int(said)
-    given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
+        given = sweeps.read_pairs(arguments)
         sweep = sweeps.check_sweep(given)
     except settings.ParameterError as error:
         print(error, file=sys.stderr)

@@ -45,7 +45,7 @@ def with_curves(rows, curves):
 def main(arguments: list[str]) -> int:
     """Publish; 0 if all went well, 2 if a parameter is wrong or a row is refused."""
     try:
-        rows, runs = chosen(dict(argument.partition("=")[::2] for argument in arguments))
+        rows, runs = chosen(sweeps.read_pairs(arguments))
         path = publishing.PUBLISHED / f"{rows['dataset'].iloc[0]}.csv"
         publishing.check_samples(rows, runs)  # before anything is written
         table = publishing.publish(rows, path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from innae_utils import parameters, publishing, results, settings
+from innae_utils import parameters, publishing, results, settings, sweeps
 
 NAMES = ("dataset", "figures", "bottleneck")
 
@@ -61,7 +61,7 @@ def run(notebook: str, given: dict) -> int:
 def main(arguments: list[str]) -> int:
     """Draw everything that was asked for; 0 if all is drawn, 2 if a parameter is wrong."""
     try:
-        todo = jobs(dict(argument.partition("=")[::2] for argument in arguments))
+        todo = jobs(sweeps.read_pairs(arguments))
     except (settings.ParameterError, results.ResultError) as error:
         print(error, file=sys.stderr)
         return 2
