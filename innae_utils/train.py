@@ -175,9 +175,9 @@ def step(
 
 
 def stepper(model: nn.Module, recipe: Recipe, optimizer: torch.optim.Optimizer) -> Stepper:
-    """`step` with everything but the batch and the generator given; on a GPU it is recorded and replayed if it can be.
+    """`step` with everything but the batch and the generator given; on a GPU recorded and replayed (`RecordedStep`).
 
-    It cannot where it draws random numbers, which come from the CPU, or computes activations again.
+    Not where random numbers are drawn, which come from the CPU, nor where activations are computed again.
     """
     draws = hasattr(model, "posterior") or recipe.weight_mmd
     again = any(module.recompute for module in model.modules() if isinstance(module, Stack))
@@ -190,8 +190,8 @@ class RecordedStep:
     """`step` as a CUDA graph: Python starts it as one piece instead of kernel by kernel, a thousand for an INN.
 
     The first steps run as they are, then one is recorded, and recorded again whenever the learning rate, which is part
-    of the record, has changed. A batch smaller than the largest so far runs as it is. The losses that it returns are
-    overwritten by the next step.
+    of the record, has changed. A batch runs as it is unless its size is that of the largest before it. The losses that
+    are returned are overwritten by the next step.
 
     References: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
     """
@@ -199,8 +199,10 @@ class RecordedStep:
     def __init__(self, model: nn.Module, recipe: Recipe, optimizer: torch.optim.Optimizer):
         self.as_it_is = lambda x: step(model, x, recipe, optimizer)
         self.optimizer = optimizer
-        self.stream = torch.cuda.Stream()
+        self.device = next(model.parameters()).device
+        self.stream = torch.cuda.Stream(self.device)
         self.warm_up = WARM_UP
+        self.largest = 0
         self.x: Tensor | None = None  # the recorded step reads its batch here, and leaves its losses in `values`
         self.values: dict[str, Tensor] = {}
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -208,6 +210,11 @@ class RecordedStep:
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """One training step on x (B, C, H, W); the generator is not used."""
+        with torch.cuda.device(self.device):
+            return self._step(x)
+
+    def _step(self, x: Tensor) -> dict[str, Tensor]:
+        before, self.largest = self.largest, max(self.largest, len(x))
         if self.warm_up:
             self.warm_up -= 1
             self.stream.wait_stream(torch.cuda.current_stream())
@@ -215,10 +222,10 @@ class RecordedStep:
                 values = self.as_it_is(x)
             torch.cuda.current_stream().wait_stream(self.stream)
             return values
-        recorded = 0 if self.x is None else len(self.x)
-        if len(x) < recorded:
+        if len(x) != before:  # smaller, or larger than any that cuDNN has chosen its algorithms for
             return self.as_it_is(x)
-        if len(x) > recorded or self.learning_rate != self.optimizer.param_groups[0]["lr"]:
+        recorded = self.x is not None and len(self.x) == len(x)
+        if not recorded or self.learning_rate != self.optimizer.param_groups[0]["lr"]:
             self._record(x)
         self.x.copy_(x)
         self.graph.replay()
@@ -302,8 +309,11 @@ def _resume(path: Path | None, identity: str, model: nn.Module, optimizer) -> li
         if state["identity"] != identity:
             return []
         model.load_state_dict(state["model"])
+        here = {
+            name: optimizer.param_groups[0][name] for name in ("fused", "capturable")
+        }  # the device's, not the file's
         optimizer.load_state_dict(state["optimizer"])
-        optimizer.param_groups[0]["capturable"] = next(model.parameters()).device.type == "cuda"  # not the file's
+        optimizer.param_groups[0].update(here)
         return state["history"]
     except Exception as error:  # torch.load raises a dozen kinds for a file that is not its own
         raise TrainingError(f"the checkpoint {path} cannot be read ({error}); delete it to start afresh") from error

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
 import torch
@@ -298,6 +299,57 @@ def test_a_step_that_a_gpu_replays_is_the_step(model, precision, monkeypatch):
     x = images.batch(slice(0, 50))
     with torch.no_grad():
         assert (one.eval()(x) - other.eval()(x)).abs().mean() < (5e-3 if precision == "fp32" else 2e-2)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "replays"), [([4, 4, 4, 2], 9), ([4, 4, 4, 4, 4], 17), ([2, 2, 2, 2, 4, 4, 4], 12), ([4, 2], 2)]
+)
+def test_a_recorded_step_takes_every_batch_once_at_its_learning_rate(sizes, replays, monkeypatch):
+    """CUDA played by hand: what is recorded reads its batch again at each replay, and its learning rate never."""
+    done, graphs, tried = [], [], set()
+    network = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+
+    class Graph:
+        def __init__(self):
+            self.body = None
+
+        def replay(self):
+            self.body()
+
+    @contextlib.contextmanager
+    def graph(one):
+        graphs.append(one)
+        yield
+        graphs.append(None)
+
+    def step(model, x, recipe, optimizer):
+        rate = optimizer.param_groups[0]["lr"]
+        if graphs and graphs[-1]:
+            assert len(x) in tried, "only what has run before may be recorded"
+            graphs[-1].body = lambda: done.append((x.tolist(), rate, "replayed"))
+        else:
+            tried.add(len(x))
+            done.append((x.tolist(), rate, "as it is"))
+        return {}
+
+    streams = types.SimpleNamespace(wait_stream=lambda other: None)
+    for name in ("device", "stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda one: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: streams)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: streams)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(train, "step", step)
+    one_step, given = train.RecordedStep(network, None, optimizer), []
+    for rate in (1.0, 1.0, 0.1, 0.01):  # an epoch each
+        optimizer.param_groups[0]["lr"] = rate
+        for size in sizes:
+            x = torch.rand(size)
+            given.append((x.tolist(), rate))
+            one_step(x)
+    assert [each[:2] for each in done] == given
+    assert [kind for *_, kind in done].count("replayed") == replays
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

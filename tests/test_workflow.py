@@ -30,7 +30,8 @@ def project(tmp_path):
 
 def command(project, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    arguments = [f"data_root={project}/data", "--cores", "2", *arguments]
+    own = any(argument.startswith("data_root=") for argument in arguments)
+    arguments = [*([] if own else [f"data_root={project}/data"]), "--cores", "2", *arguments]
     return [sys.executable, str(project / "workflow" / "figures.py"), *arguments], {
         "cwd": project,
         "env": environment,

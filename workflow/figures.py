@@ -102,7 +102,10 @@ def read_line(arguments: list[str], about: str | None) -> tuple[str, list[str]]:
         >>> read_line(["dataset=mnist", "--cores", "2", "seeds=0"], None)
         ('2', ['dataset=mnist', 'seeds=0'])
     """
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS if about else None, description=about, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--cores", type=checked_cores, default="all", metavar="N", help="all, or a whole number from 1")
     parser.add_argument("rest", nargs="*", metavar="name=value", help="a parameter of the sweep")
     line = parser.parse_intermixed_args(arguments)
@@ -120,7 +123,10 @@ def drawn_alone(given: dict[str, str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code."""
+    """Run the workflow; 0 if all figures are there, 2 if a parameter is wrong, else Snakemake's exit code.
+
+    A line that cannot be read (an unknown option, no number of cores) ends the program, with 2.
+    """
     goal = "figures"
     cores, arguments = read_line(arguments, __doc__)
     if "vae" in arguments:
