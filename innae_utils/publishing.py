@@ -298,5 +298,6 @@ def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
     trained = rows[rows["dataset"].isin(shown["dataset"]) & (rows["model"] != "pca")]
     machines = "; ".join(sorted(set(trained["machine"].dropna())))
     threads = ", ".join(map(str, sorted(set(trained["threads"]))))
-    on = f"\n\nOurs were made on: {machines}; threads a run: {threads}." if machines else ""
+    torch = ", ".join(sorted(set(trained["torch"].astype(str))))
+    on = f"\n\nOurs were made on: {machines}; threads a run: {threads}; torch: {torch}." if machines else ""
     return to_markdown(shown) + on

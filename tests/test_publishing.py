@@ -135,10 +135,12 @@ def test_the_readmes_table_names_the_machines_of_the_networks_in_it(tmp_path):
         row(**mnist, bottleneck=4, machine="Two (2 cores)"), row(**mnist, bottleneck=8, machine="One, Two (16 cores)"),
         row(**{**mnist, "model": "pca"}, bottleneck=8, machine="Pi"), row(**mnist, bottleneck=12, machine=None),
     ]  # fmt: skip
-    pd.DataFrame(made).assign(threads=[1, 4, 9, 1]).to_csv(tmp_path / "mnist.csv", index=False)
+    pd.DataFrame(made).assign(threads=[1, 4, 9, 1], torch=["2.9.0", "2.11.0", "1", "2.9.0"]).to_csv(
+        tmp_path / "mnist.csv", index=False
+    )
     pd.DataFrame([row(machine="digits'")]).to_csv(tmp_path / "digits.csv", index=False)
     last = publishing.readme_table(tmp_path).splitlines()[-1]
-    assert last == "Ours were made on: One, Two (16 cores); Two (2 cores); threads a run: 1, 4."
+    assert last == "Ours were made on: One, Two (16 cores); Two (2 cores); threads a run: 1, 4; torch: 2.11.0, 2.9.0."
 
 
 def test_nothing_is_added_to_a_table_of_other_columns(tmp_path):
