@@ -18,7 +18,7 @@ PRINTED = publishing.read_printed()
 CHANGES = pd.read_csv(RESULTS / "sensitivity_mnist.csv").set_index(["bottleneck", "change"])["test_l1"]
 STUDY = pd.read_csv(RESULTS / "tuning_mnist.csv")
 WINNER = json.loads((RESULTS / "tuned.json").read_text())["mnist"]["classic"]
-EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv", comment="#")
+EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv")
 SHARES = codes.shares(codes.published("mnist"))
 TUNED = ("classic", "tuned")
 OTHER = ("inn", "paper", "cifar10")
