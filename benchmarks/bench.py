@@ -34,7 +34,6 @@ import plan
 from innae_utils import data, models, results, settings, train
 
 CASES = [f"{dataset}-{model}" for dataset in ("mnist", "cifar10", "celeba") for model in ("inn", "classic")]
-FIRST = {"cuda": train.WARM_UP + 1}  # steps that are not as the rest: on a GPU until one is recorded; elsewhere one
 VARIANTS = ("baseline", "ours", "recompute")
 
 
@@ -90,7 +89,7 @@ def timed(step, device: torch.device) -> float:
 
 def alternate(steps: dict, device: torch.device, seconds: float) -> dict[str, list[float]]:
     """The times of every step, in turn, until the time is up; the first rounds are not counted, three rounds are."""
-    for _ in range(FIRST.get(device.type, 1)):
+    for _ in range(train.first_steps(device)):
         for step in steps.values():
             timed(step, device)
     times: dict[str, list[float]] = {name: [] for name in steps}
@@ -159,7 +158,7 @@ def print_memory(variant: str, case: str, device: torch.device, precision: str) 
     torch.randn(8, 8).requires_grad_().sum().backward()
     before = peak_mb()
     step, *_ = make_step(variant, case, device, precision)
-    for _ in range(FIRST[device.type] + 1 if device.type in FIRST else 2):
+    for _ in range(train.first_steps(device) + 1):
         step()
     print(torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak_mb() - before)
 
@@ -231,7 +230,7 @@ def rates_of(n: int, threads: int, case: str, options: argparse.Namespace, secon
 def print_rate(case: str, seconds: float, device: torch.device, precision: str) -> None:
     """Train the first steps, say so, wait for a line, train for some seconds and print the images a second."""
     step, batch, _ = make_step("ours", case, device, precision)
-    for _ in range(FIRST.get(device.type, 1)):
+    for _ in range(train.first_steps(device)):
         timed(step, device)
     print("ready", flush=True)
     sys.stdin.readline()

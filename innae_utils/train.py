@@ -186,6 +186,11 @@ def stepper(model: nn.Module, recipe: Recipe, optimizer: torch.optim.Optimizer) 
     return lambda x, generator=None: step(model, x, recipe, optimizer, generator)
 
 
+def first_steps(device: torch.device) -> int:
+    """How many steps of a `stepper` take longer than the rest: one, on a GPU those up to the one that is recorded."""
+    return WARM_UP + 1 if device.type == "cuda" else 1
+
+
 class RecordedStep:
     """`step` as a CUDA graph: Python starts it as one piece instead of kernel by kernel, a thousand for an INN.
 
@@ -206,7 +211,7 @@ class RecordedStep:
         self.x: Tensor | None = None  # the recorded step reads its batch here, and leaves its losses in `values`
         self.values: dict[str, Tensor] = {}
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.learning_rate = 0.0
+        self.recorded = (0, 0.0)  # for batches of which size, at which learning rate
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """One training step on x (B, C, H, W); the generator is not used."""
@@ -224,9 +229,10 @@ class RecordedStep:
             return values
         if len(x) != before:  # smaller, or larger than any that cuDNN has chosen its algorithms for
             return self.as_it_is(x)
-        recorded = self.x is not None and len(self.x) == len(x)
-        if not recorded or self.learning_rate != self.optimizer.param_groups[0]["lr"]:
+        wanted = (len(x), self.optimizer.param_groups[0]["lr"])
+        if wanted != self.recorded:
             self._record(x)
+            self.recorded = wanted
         self.x.copy_(x)
         self.graph.replay()
         return self.values
@@ -234,7 +240,6 @@ class RecordedStep:
     def _record(self, x: Tensor) -> None:
         """Record the step at the present learning rate; nothing is computed by that."""
         self.x, self.values, self.graph = x.clone(), {}, torch.cuda.CUDAGraph()
-        self.learning_rate = self.optimizer.param_groups[0]["lr"]
         self.optimizer.zero_grad(set_to_none=True)
         with torch.cuda.graph(self.graph):
             self.values = self.as_it_is(self.x)
@@ -309,11 +314,9 @@ def _resume(path: Path | None, identity: str, model: nn.Module, optimizer) -> li
         if state["identity"] != identity:
             return []
         model.load_state_dict(state["model"])
-        here = {
-            name: optimizer.param_groups[0][name] for name in ("fused", "capturable")
-        }  # the device's, not the file's
+        of_device = {name: optimizer.param_groups[0][name] for name in ("fused", "capturable")}  # not the file's
         optimizer.load_state_dict(state["optimizer"])
-        optimizer.param_groups[0].update(here)
+        optimizer.param_groups[0].update(of_device)
         return state["history"]
     except Exception as error:  # torch.load raises a dozen kinds for a file that is not its own
         raise TrainingError(f"the checkpoint {path} cannot be read ({error}); delete it to start afresh") from error

@@ -50,7 +50,7 @@ def probe(arguments: list[str]) -> None:
     steps = []
     started = time.perf_counter()
     with train.strict_float32(where):  # as the training itself
-        first = train.WARM_UP + 1 if where.type == "cuda" else 1  # not as the rest, and not counted
+        first = train.first_steps(where)  # not counted
         while len(steps) < first + 2 or time.perf_counter() - started < TIMED_SECONDS:
             clock = time.perf_counter()
             one_step(images.batch(batches[len(steps) % len(batches)].to(where)), None)
