@@ -425,18 +425,18 @@ def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
             alike: dict[str, list[str]] = {}
             for curve in plain:
                 alike.setdefault(" and ".join(values[curve]), []).append(curve)
-            said.append(f"{what}: {'; '.join(f'{value} ({_listed(of)})' for value, of in alike.items())}.")
+            said.append(f"{what}: {'; '.join(f'{value} ({_joined(of)})' for value, of in alike.items())}.")
     commits = mine.groupby("curve")["commit"].nunique() if "commit" in mine else pd.Series(dtype=int)
     several = [f"{curve} ({commits[curve]})" for curve in drawn(mine) if commits.get(curve, 1) > 1]
-    said += [f"Made by more than one commit, which the rows name: {_listed(several)}."] if several else []
+    said += [f"Made by more than one commit, which the rows name: {_joined(several)}."] if several else []
     return said
 
 
-def _listed(names: Sequence[str]) -> str:
+def _joined(names: Sequence[str]) -> str:
     """Names as a sentence has them; those with a comma of their own apart by semicolons.
 
     Example:
-        >>> _listed(["a"]), _listed(["a", "b", "c"]), _listed(["a, b", "c"])
+        >>> _joined(["a"]), _joined(["a", "b", "c"]), _joined(["a, b", "c"])
         ('a', 'a, b, c', 'a, b; c')
     """
     return ("; " if any("," in name for name in names) else ", ").join(names)

@@ -106,7 +106,8 @@ def fit(
         Epochs that the checkpoint already holds are yielded first.
 
     Raises:
-        TrainingError: the loss of an epoch is not finite; neither record nor checkpoint of it is kept.
+        TrainingError: the loss of an epoch is not finite, or a GPU's memory is too small for a step; neither record nor
+            checkpoint of that epoch is kept.
     """
     model.train()
     set_training(model, precision, recompute)
@@ -119,7 +120,8 @@ def fit(
         for epoch in range(len(history) + 1, recipe.epochs + 1):
             started = time.perf_counter()
             optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
-            means = _one_epoch(one_step, images, recipe, seed, epoch)
+            with _memory_explained(epoch):
+                means = _one_epoch(one_step, images, recipe, seed, epoch)
             record = {"epoch": epoch, "lr": recipe.learning_rate(epoch), **means}
             record["seconds"] = time.perf_counter() - started
             history = [*history, record]
@@ -147,6 +149,23 @@ def _one_epoch(one_step: Stepper, images: Images, recipe: Recipe, seed: int, epo
             f"A smaller learning rate than {recipe.learning_rate(epoch):g} or precision fp32 may help"
         )
     return means
+
+
+@contextmanager
+def _memory_explained(epoch: int) -> Iterator[None]:
+    """Raise TrainingError for a GPU without memory: torch's own error hides behind another if a recording fails."""
+    try:
+        yield
+    except RuntimeError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, torch.OutOfMemoryError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise TrainingError(
+            f"the GPU's memory does not hold a training step (epoch {epoch}): {str(cause).splitlines()[0]} Try fewer "
+            "runs at once (SLOTS), recompute: true (RECOMPUTE=true), precision bf16 or device cpu; what is done is kept"
+        ) from error
 
 
 def noise(seed: int, epoch: int) -> torch.Generator:

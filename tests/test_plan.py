@@ -14,6 +14,18 @@ def test_the_seconds_of_a_run_are_its_steps_and_its_evaluation():
     assert plan.seconds_of(sweep, ("inn", "paper"), one, 7.0) == pytest.approx(7.0 + 4680 * 0.5 + 70_000 * 0.001)
 
 
+def test_images_are_counted_once(monkeypatch, tmp_path):
+    """And a warning of missing ones is given once, not for every kind of run and every number asked for."""
+    (tmp_path / "lfw").mkdir()
+    (tmp_path / "lfw" / "train_images.npy").touch()
+    asked = []
+    monkeypatch.setattr("innae_utils.data.prepare", lambda *a: asked.append(a) or {"train": 32, "test": 8})
+    sweep = sweeps.check_sweep({"dataset": "lfw", "data_root": str(tmp_path)})
+    one = {"step": 1.0, "image": 0.0, "memory": 1.0}
+    assert plan.seconds_of(sweep, ("inn", "paper"), one, 0.0) == plan.seconds_of(sweep, ("inn", "paper"), one, 0.0) > 0
+    assert plan.images_of(sweep) == {"train": 32, "test": 8} and len(asked) == 1
+
+
 def test_a_quick_run_is_two_epochs_of_256_images():
     sweep = sweeps.check_sweep({"preset": "quick"})
     one = {"step": 1.0, "image": 0.0, "memory": 1.0}

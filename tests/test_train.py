@@ -284,8 +284,9 @@ def test_a_step_that_a_gpu_replays_is_the_step(model, precision, monkeypatch):
         network = models.build(model, "digits", 8, seed=0).cuda()
         return losses_of(train.fit(network, images, plan, precision=precision)), network
 
-    replays = []
-    replay = torch.cuda.CUDAGraph.replay
+    replays, optimizers = [], []
+    replay, make = torch.cuda.CUDAGraph.replay, train.make_optimizer
+    monkeypatch.setattr(train, "make_optimizer", lambda *a: optimizers.append(make(*a)) or optimizers[-1])
     monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: (replays.append(graph), replay(graph)))
     recorded, one = losses_by_epoch()
     if model == "inn_vae":
@@ -294,11 +295,64 @@ def test_a_step_that_a_gpu_replays_is_the_step(model, precision, monkeypatch):
         assert len(replays) == 12 * full - train.WARM_UP and len({*map(id, replays)}) == 3, "one record a learning rate"
     monkeypatch.setattr(train, "stepper", lambda *a: lambda x, generator: train.step(a[0], x, *a[1:], generator))
     plain, other = losses_by_epoch()
+    for optimizer in optimizers:  # Adam counts on the GPU, so replays count too
+        taken = {int(state["step"]) for state in optimizer.state.values()}
+        assert taken == {12 * (full + 1)}, "every batch is one step, recorded or not"
     for ours, theirs in zip(recorded, plain, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-2 if precision == "fp32" else 3e-2)
     x = images.batch(slice(0, 50))
     with torch.no_grad():
         assert (one.eval()(x) - other.eval()(x)).abs().mean() < (5e-3 if precision == "fp32" else 2e-2)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("model", "recompute", "changes"),
+    [("inn", False, {}), ("classic", False, {}), ("inn", True, {}), ("inn_vae", False, {}), ("classic_vae", False, {}),
+     ("inn", False, {"weight_mmd": 1.0})],
+)  # fmt: skip
+def test_a_gpu_records_what_is_the_same_at_every_step_alone(device, model, recompute, changes, monkeypatch):
+    network = models.build(model, "digits", 8, seed=0)
+    train.set_training(network, recompute=recompute)
+    monkeypatch.setattr(train, "RecordedStep", lambda *asked: "recorded")
+    there = types.SimpleNamespace(device=torch.device(device))
+    monkeypatch.setattr(network, "parameters", lambda: iter([there]))
+    same = device == "cuda" and model in ("inn", "classic") and not recompute and not changes
+    plan = recipe("inn_vae" if changes else model, **changes)
+    assert (train.stepper(network, plan, None) == "recorded") == same
+
+
+def test_a_gpu_without_memory_says_what_to_do(monkeypatch, tmp_path):
+    done = []
+
+    def step(model, x, recipe, optimizer, generator=None):
+        done.append(len(x))
+        if len(done) > 13:  # in the third epoch
+            try:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words")
+            finally:
+                raise RuntimeError(
+                    "operation failed due to a previous error during capture"
+                )  # what a recording ends with
+        return {"loss": torch.tensor(1.0)}
+
+    monkeypatch.setattr(train, "step", step)
+    kept = tmp_path / "c.pt"
+    said = (
+        r"the GPU's memory does not hold a training step \(epoch 3\): CUDA out of memory. Tried to allocate 2.00 GiB. T"
+    )
+    with pytest.raises(TrainingError, match=said):
+        fit(checkpoint=kept, identity="x")
+    assert len(torch.load(kept, weights_only=True)["history"]) == 2, "what is done is kept"
+
+
+def test_other_errors_of_a_step_are_left_as_they_are(monkeypatch):
+    def step(*asked):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(train, "step", step)
+    with pytest.raises(RuntimeError, match="^something else$"):
+        fit()
 
 
 @pytest.mark.parametrize(

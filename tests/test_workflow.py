@@ -270,6 +270,10 @@ def test_the_cores_and_the_folders_are_checked_before_anything_starts(project):
     assert done.returncode == 2 and "'many' is not known; allowed: all, or a whole number from 1" in done.stderr
     done = subprocess.run([*line[:2], "dataset=digits", "--cores"], capture_output=True, text=True, **options)
     assert done.returncode == 2 and "--cores: expected one argument" in done.stderr
+    done = subprocess.run(
+        [*line[:2], "dataset=digits", "--cores", "1", "--cores=2"], capture_output=True, text=True, **options
+    )
+    assert done.returncode == 2 and "--cores is there more than once (1, 2); give one" in done.stderr
     (project / "file").write_text("no folder")
     done = sweep(project, "runs=file/runs")
     assert done.returncode == 2 and "cannot write into" in done.stderr

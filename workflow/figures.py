@@ -106,10 +106,14 @@ def read_line(arguments: list[str], about: str | None) -> tuple[str, list[str]]:
         usage=argparse.SUPPRESS if about else None, description=about, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--cores", type=checked_cores, default="all", metavar="N", help="all, or a whole number from 1")
+    parser.add_argument(
+        "--cores", type=checked_cores, action="append", metavar="N", help="all, or a whole number from 1"
+    )
     parser.add_argument("rest", nargs="*", metavar="name=value", help="a parameter of the sweep")
     line = parser.parse_intermixed_args(arguments)
-    return line.cores, line.rest
+    if len(cores := line.cores or ["all"]) > 1:
+        parser.error(f"--cores is there more than once ({', '.join(cores)}); give one")
+    return cores[0], line.rest
 
 
 def drawn_alone(given: dict[str, str]) -> int:

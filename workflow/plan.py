@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,12 @@ def seconds_of(sweep: sweeps.Sweep, kind: tuple[str, str], one: dict[str, Any], 
     return start + steps * one["step"] + sum(counts.values()) * one["image"]
 
 
+@cache
 def images_of(sweep: sweeps.Sweep) -> dict[str, int]:
-    """How many images each split has: of those that lie prepared, or of the folder, else as the data set is known."""
+    """How many images each split has: of those that lie prepared, or of the folder, else as the data set is known.
+
+    They are counted once; what there is to say of them is said once, too.
+    """
     known = settings.DATASETS[sweep.dataset].images
     if known and not (sweep.data_root / sweep.dataset / "train_images.npy").exists():
         return dict(zip(("train", "test"), known, strict=True))
