@@ -622,6 +622,52 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     return figure
 
 
+# ---- ours beside the paper's -----------------------------------------------------------------------------------
+
+
+def against_the_paper(table: pd.DataFrame) -> Figure:
+    """How far our test L1 lies above the printed one, in per cent, at every point that both have; a panel a data set.
+
+    Dots are means over seeds, lines reach from the smallest to the largest seed; the grey bars around zero are how far
+    the printed value may be off by its reading. Curves are moved aside a little, so that they do not hide each other.
+
+    Args:
+        table: of `publishing.table`.
+
+    Raises:
+        FigureError: no point is in both.
+    """
+    table = with_curves(table[(table["seeds"] > 0) & table["paper"].notna()])
+    datasets = [name for name in settings.DATASETS if name in set(table["dataset"])]
+    if not datasets:
+        raise FigureError("there is no point that has been both run and printed")
+    points = [table[table["dataset"] == dataset] for dataset in datasets]
+    figure, panels = plt.subplots(len(datasets), 1, figsize=(7.6, 2.3 * len(datasets) + 0.5), squeeze=False)
+    for axes, dataset, mine in zip(panels[:, 0], datasets, points, strict=True):
+        axes.axhline(0, color="0.5", linewidth=0.8)
+        bottlenecks = all_bottlenecks(dataset, mine)
+        aside = (max(bottlenecks) / min(bottlenecks)) ** 0.012
+        curves = [curve for curve in CURVES if curve in set(mine["curve"])]
+        for place, curve in enumerate(curves):
+            here = mine[mine["curve"] == curve]
+            x = here["bottleneck"] * aside ** (place - (len(curves) - 1) / 2)
+            reading = 100 * here["read_error"] / here["paper"]
+            axes.vlines(x, -reading, reading, color="0.8", linewidth=4.5, zorder=1)
+            low, mean, high = (100 * (here[name] / here["paper"] - 1) for name in ("smallest", "ours", "largest"))
+            axes.vlines(x, low, high, color=colour_of(curve), linewidth=1)
+            axes.plot(x, mean, "o", color=colour_of(curve), label=curve)
+        axes.set(title=settings.DATASETS[dataset].title, ylabel="ours, above the\nprinted one (%)")
+        set_bottlenecks(axes, bottlenecks, log=True)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
+    panels[-1, 0].set_xlabel("bottleneck $k$")
+    said = (
+        "Dots: means over seeds; lines: from the smallest to the largest seed, where there are several. Grey bars: how "
+        "far the printed value may be off by its reading. The paper's points are of one run each, as far as it says."
+    )
+    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    return figure
+
+
 # ---- encoder or decoder ----------------------------------------------------------------------------------------
 
 
