@@ -159,7 +159,7 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     done = subprocess.run([*map(str, line), f"figures={tmp_path}"], capture_output=True, text=True, env=nowhere)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = publishing.published()
-    expected = {f"figure{n}.{kind}" for n in ("5", "5_log") for kind in ("pdf", "png")}
+    expected = {f"{name}.{kind}" for name in ("figure5", "figure5_log", "against_the_paper") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
         expected |= {f"{name}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it")):
