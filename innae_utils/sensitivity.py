@@ -1,8 +1,8 @@
 """What moves a model's loss: the paper's recipe, and the same with one thing changed at a time.
 
 A printed curve that is missed by a few thousandths may be missed for a hundred reasons. This says which settings move a
-point by as much, and which do not: short trainings, as far as the second fall of the learning rate, after which a loss
-hardly moves any more.
+point by as much, and which do not, and what becomes of it where the paper is silent or can be read otherwise: short
+trainings, as far as the second fall of the learning rate, after which a loss hardly moves any more.
 
 The folder of a call holds `changes.csv`, a row as soon as it is measured; the next call goes on where it stopped.
 """
@@ -37,6 +37,8 @@ CHANGES: dict[str, dict[str, float]] = {
     "batch x 2": {"batch_size": 2},
     "schedule x 1.2": {"schedule": 1.2},
     "schedule x 2": {"schedule": 2},
+    "torch's initialisation": {},  # of the network: `NETWORKS`
+    "ReLU on the bottleneck": {},
 }
 PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
 USED = ("epochs", "batch_size", "lr", "first_fall", "weight_decay")  # of the recipe that a change makes
@@ -86,12 +88,43 @@ def check_plan(given: Mapping[str, Any]) -> Plan:
     return Plan(run, epochs, folder)
 
 
+def initialise_as_torch(network) -> None:
+    """Draw all weights as torch does by itself, by torch's own generator: of initialisation the paper says nothing."""
+    for module in network.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+
+
+def rectify_bottleneck(network) -> None:
+    """Put a ReLU on y: section 3.1's "four fully-connected layers [...] followed by ReLUs", of which the last gives y.
+
+    The authors' code has none there.
+    """
+    from torch import nn
+
+    network.encoder.append(nn.ReLU())
+
+
+NETWORKS = {"torch's initialisation": initialise_as_torch, "ReLU on the bottleneck": rectify_bottleneck}
+
+
+def changes_of(model: str) -> list[str]:
+    """The changes that a model is trained with: a ReLU on the bottleneck is for the paper's classic models alone.
+
+    Example:
+        >>> set(CHANGES) - set(changes_of("inn")), set(CHANGES) - set(changes_of("classic_deep"))
+        ({'ReLU on the bottleneck'}, set())
+    """
+    rectified = settings.family(model) == "classic" and model not in settings.VARIATIONAL
+    return [change for change in CHANGES if rectified or NETWORKS.get(change) is not rectify_bottleneck]
+
+
 def changed(base: Recipe, change: str, epochs: int) -> Recipe:
     """The first epochs of a recipe with one change.
 
     Args:
         base: the whole recipe.
-        change: a name in `CHANGES`.
+        change: a name in `CHANGES`; one of the network leaves the recipe as it is.
         epochs: where the unchanged one stops; a stretched schedule stops as much later.
 
     Example:
@@ -129,7 +162,7 @@ def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     path = plan.folder / "changes.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = _done(path)
-    for change in CHANGES:
+    for change in changes_of(plan.run.model):
         wanted = _wanted(plan, change, images)
         record = next((record for record in done if record["change"] == change), None)
         if record is None:
@@ -173,7 +206,11 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
     from innae_utils import models, train
 
     run, recipe, made_by = plan.run, changed(plan.base, change, plan.epochs), commit()
-    network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed).to(images["train"].device)
+    network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed)
+    if change in NETWORKS:
+        torch.manual_seed(run.seed)
+        NETWORKS[change](network)
+    network = network.to(images["train"].device)
     precision = train.pick_precision(run.precision, images["train"])
     losses = {"train_l1": float("nan"), "test_l1": float("nan"), "seconds": float("nan")}
     try:
@@ -241,7 +278,7 @@ def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "r
     import pandas as pd
 
     table = pd.read_csv(Path(folder) / "changes.csv")
-    if missing := [change for change in CHANGES if change not in set(table["change"])]:
+    if missing := [change for change in changes_of(table["model"].iloc[0]) if change not in set(table["change"])]:
         raise ResultError(f"{folder} is not finished ({', '.join(missing)}); run the notebook again, it goes on")
     if not (table["preset"] == "full").all():
         raise ResultError(f"{folder} is quick and not a result; publish full ones alone")

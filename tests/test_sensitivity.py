@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import NOTEBOOKS, papermill
 
-from innae_utils import data, figures, models, parameters, publishing, sensitivity, train
+from innae_utils import data, figures, models, parameters, publishing, sensitivity, settings, train
 from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
 
@@ -77,9 +78,41 @@ def test_each_change_changes_what_it_says_and_nothing_else():
         "batch x 2": {"batch_size": 256},
         "schedule x 1.2": {"epochs": 24, "milestones": (12,)},
         "schedule x 2": {"epochs": 40, "milestones": (20,)},
+        "torch's initialisation": {},
+        "ReLU on the bottleneck": {},
     }
     stretched = sensitivity.changed(base, "schedule x 2", 20)
     assert [stretched.learning_rate(epoch) for epoch in (20, 21, 40)] == [1e-3, 1e-4, 1e-4]
+
+
+def test_torchs_initialisation_is_that_of_a_fresh_layer():
+    """Against torch: the same seed, the same layers, nothing of ours in between."""
+    network = models.build("classic", "digits", 4, seed=0)
+    torch.manual_seed(7)
+    sensitivity.initialise_as_torch(network)
+    torch.manual_seed(7)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Linear):
+            fresh = torch.nn.Linear(module.in_features, module.out_features)
+            assert torch.equal(module.weight, fresh.weight) and torch.equal(module.bias, fresh.bias)
+    inn = models.build("inn", "digits", 4, seed=0)
+    haar = [p.clone() for p in inn.parameters() if not p.requires_grad]
+    sensitivity.initialise_as_torch(inn)
+    assert all(map(torch.equal, haar, [p for p in inn.parameters() if not p.requires_grad])), "Haar's are no weights"
+    last = [p for p in inn.parameters() if p.requires_grad]
+    assert all(p.abs().max() > 0 for p in last), "none starts at zero now"
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset"), [("classic", "digits"), ("classic_deep", "mnist"), ("classic", "cifar10")]
+)
+def test_a_rectified_bottleneck_gives_the_same_numbers_but_for_the_negative_ones(model, dataset):
+    network = models.build(model, dataset, 8, seed=0)
+    x = torch.rand(16, *settings.spec_of(dataset, model).shape)
+    with torch.no_grad():
+        y = network.encode(x)
+        sensitivity.rectify_bottleneck(network)
+        assert y.min() < 0 and torch.equal(network.encode(x), y.clamp(min=0))
 
 
 def test_the_unchanged_one_is_the_recipe_itself_stopped_early(tmp_path, images):
@@ -162,7 +195,7 @@ def test_what_is_finished_is_published_in_the_place_of_its_elder(tmp_path):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        (table_of()[:-1], r"not finished \(schedule x 2\)"),
+        (table_of()[:-1], r"not finished \(ReLU on the bottleneck\)"),
         (table_of(preset="quick"), "is quick"),
         (table_of(commit=40 * "a" + "-dirty"), "no commit holds"),
         (table_of(epochs=11), "ran for 11 epochs; publish 20 to 100 alone"),
@@ -181,8 +214,8 @@ def test_what_is_no_result_is_not_published(tmp_path, table, said):
 def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     both = pd.concat([table_of(), table_of(seed=1), table_of(bottleneck=12)])
     left, right = figures.changes(both, publishing.read_printed()).axes
-    assert left.get_title() == "classic, $k$ = 12" and len(left.lines[0].get_xdata()) == 12
-    assert len(right.lines[0].get_xdata()) == 24
+    assert left.get_title() == "classic, $k$ = 12"
+    assert len(right.lines[0].get_xdata()) == 2 * len(left.lines[0].get_xdata()) == 2 * len(sensitivity.CHANGES)
     assert [label.get_text() for label in left.get_yticklabels()] == list(sensitivity.CHANGES)[::-1]
     (band,) = right.patches
     assert band.get_x() == pytest.approx(0.0355 - 0.0004) and band.get_width() == pytest.approx(0.0008)
