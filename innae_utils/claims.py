@@ -24,7 +24,7 @@ import pandas as pd
 from innae_utils import publishing, results, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation
 from innae_utils.sensitivity import pooled_deviation
-from innae_utils.settings import MODEL_TITLES, PROJECT, TUNED
+from innae_utils.settings import BORROWED, MODEL_TITLES, PROJECT, TUNED
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not yet measured"
 UNDECIDED = "undecided"  # it holds, or does not, but with other seeds might not, or might
@@ -537,7 +537,7 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
     losses = {  # (model, recipe) -> test L1 at k
         (model, recipe): curve[k]
         for model in settings.MODELS[dataset] if is_classic(model)
-        for recipe in ("paper", "late", TUNED)
+        for recipe in ("paper", "late", TUNED, BORROWED)
         if k in (curve := measured.curve(dataset, model, recipe))
     }  # fmt: skip
     missing = [] if k in inn else [f"INN at k = {k}"]
@@ -557,7 +557,7 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
             before = f" (paper's settings {losses[model, 'paper']:.4f})" if (model, "paper") in losses else ""
             trials = f" of {studied[model]} trials" if model in studied else ""
             evidence.append(f"tuned {MODEL_TITLES[model]} {loss:.4f}{before}{trials}")
-        elif (model, recipe) not in behind:
+        elif recipe == BORROWED or (model, recipe) not in behind:
             evidence.append(f"{settings.curve_title(model, recipe)} {loss:.4f}")
     models = [m for m in settings.MODELS[dataset] if is_classic(m)]
     untuned = ", ".join(MODEL_TITLES[m] for m in models if (m, TUNED) not in losses)

@@ -30,7 +30,8 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("classic_2048", "paper"), ("classic_deep", "paper"), ("classic_1024", "late"), ("classic_2048", "late"),
         ("classic_deep", "late"), ("inn_vae", "paper"), ("classic_vae", "paper"), ("classic_mmd", "paper"),
         ("classic_vae", "late"), ("classic_mmd", "late"),
-        ("inn", "no_padding"), ("classic", "tuned"),
+        ("inn", "no_padding"), ("classic", "tuned"), ("classic_1024", "borrowed"), ("classic_2048", "borrowed"),
+        ("classic_deep", "borrowed"),
     )
 ]  # fmt: skip
 ELSEWHERE = {

@@ -24,7 +24,7 @@ from innae_utils.parameters import Run
 from innae_utils.settings import (
     PROJECT,
     QUICK,
-    TUNED,
+    STUDIED,
     ParameterError,
     find_recipe,
     recipes_of,
@@ -176,7 +176,7 @@ def gather(root: str | os.PathLike = "runs"):
     for path in sorted(Path(root).rglob("result.json")):
         try:
             row = read_row(path)
-            if row["model"] != "pca" and row["recipe"] != TUNED:  # a study's winner need not be published
+            if row["model"] != "pca" and row["recipe"] not in STUDIED:  # a study's winner need not be published
                 find_recipe(row["dataset"], row["model"], row["recipe"])
             rows.append(row)
         except (ResultError, ParameterError) as error:
@@ -210,7 +210,7 @@ def at_size(rows, dataset: str, image_size: str = ""):
 
 
 def _epochs(row) -> int:
-    if row.recipe == TUNED and TUNED not in recipes_of(row.dataset, row.model):
+    if row.recipe in STUDIED and row.recipe not in recipes_of(row.dataset, row.model):
         return row.epochs  # nothing to hold it against
     return QUICK["epochs"] if row.preset == "quick" else find_recipe(row.dataset, row.model, row.recipe).epochs
 

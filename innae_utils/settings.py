@@ -538,8 +538,12 @@ RECIPES |= {  # the ablation: section 2.2 says that the INN can do without the z
     for (dataset, kind, name), recipe in RECIPES.items()
     if (kind, name) == ("inn", "paper")
 }
-RECIPE_TITLES = {"late": "late decay", "no_padding": "no zero-padding loss", "tuned": "tuned"}
+RECIPE_TITLES = {
+    "late": "late decay", "no_padding": "no zero-padding loss", "tuned": "tuned", "borrowed": "tuned for classic",
+}  # fmt: skip
 TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
+BORROWED = "borrowed"  # the winner of `classic`, on a wider or deeper classic model, of which there is no study
+STUDIED = (TUNED, BORROWED)  # recipes that are there if a study is
 TUNED_FILE = PROJECT / "results" / "tuned.json"
 
 
@@ -558,15 +562,23 @@ def published_tuned(dataset: str, model: str) -> Recipe | None:
     return tuned(RECIPES[dataset, family(model), "paper"], **found)
 
 
+def borrowed(dataset: str, model: str) -> Recipe | None:
+    """The recipe `tuned` of `classic` for its wider and deeper kin; None for other models, or if there is no study."""
+    kin = model != "classic" and family(model) == "classic" and model not in VARIATIONAL
+    return published_tuned(dataset, "classic") if kin else None
+
+
 def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
-    """The names of the recipes that a model has on a data set, `tuned` among them where a study is published.
+    """The names of the recipes that a model has on a data set, `tuned` and `borrowed` where a study is published.
 
     Example:
         >>> recipes_of("mnist", "inn"), recipes_of("digits", "inn_vae"), recipes_of("cifar10", "classic")
         (('paper', 'no_padding'), ('paper',), ('paper', 'late'))
     """
-    named = tuple(recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model)))
-    return (*named, TUNED) if published_tuned(dataset, model) else named
+    named = [recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model))]
+    named += [TUNED] if published_tuned(dataset, model) else []
+    named += [BORROWED] if borrowed(dataset, model) else []
+    return tuple(named)
 
 
 def quick_of(spec: Any) -> Mapping[str, int]:
@@ -587,12 +599,14 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
         [1.0, 0.1]
     """
     plain, weights = split_name(recipe)
-    found = published_tuned(dataset, model) if plain == TUNED else RECIPES.get((dataset, _in_recipes(model), plain))
+    studied = dict(zip(STUDIED, (published_tuned, borrowed), strict=True)).get(plain)
+    found = studied(dataset, model) if studied else RECIPES.get((dataset, _in_recipes(model), plain))
     if found is None:
         known = ", ".join(recipes_of(dataset, model)) or "none"
         raise ParameterError(
             f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} (the INN's own schedule already falls "
-            "late, so it has no `late`; `tuned` is there for models whose study lies in results/tuned.json)"
+            "late, so it has no `late`; `tuned` is there for models whose study lies in results/tuned.json, `borrowed` "
+            "for the wider and deeper ones where there is one of classic)"
         )
     return found.with_values(**{f"weight_{name}": ours(value) for name, value in weights.items()})
 

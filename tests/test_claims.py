@@ -209,6 +209,10 @@ def test_7_tuning_does_not_close_the_gap():
     assert judge(7, inn, rows({64: 0.0182}, recipe="tuned"), studies=study()).verdict == FAILS, "level"
     assert judge(7, inn, rows({64: 0.015}, recipe="tuned"), studies=study()).verdict == FAILS
     tuned = rows({64: 0.028}, recipe="tuned")
+    lent = judge(7, inn, plain, tuned, rows({64: 0.021}, "classic_1024", recipe="borrowed"), studies=study())
+    assert lent.verdict == HOLDS and "classic 1024, tuned for classic 0.0210" in lent.evidence
+    lent = judge(7, inn, plain, tuned, rows({64: 0.018}, "classic_1024", recipe="borrowed"), studies=study())
+    assert lent.verdict == FAILS, "a wider model with the settings of another's study is a classic model, too"
     assert judge(7, inn, tuned).missing == "a study of classic at k = 64 with 20 trials"
     for short in (study(19), study(state="diverged"), study(preset="quick"), study(bottleneck=32), study(model="inn")):
         assert judge(7, inn, tuned, studies=short).verdict == OPEN

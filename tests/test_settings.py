@@ -59,3 +59,14 @@ def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset)
     assert without.sources["weight_zero_padding"] == "ours"
     assert "no_padding" not in {job.recipe for job in check_sweep({"dataset": dataset}).jobs}
     assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "no_padding"}).jobs} == {"inn"}
+
+
+def test_borrowed_is_classics_tuned_recipe_for_its_wider_and_deeper_kin_alone():
+    tuned = find_recipe("mnist", "classic", "tuned")
+    for model in ("classic_1024", "classic_2048", "classic_deep"):
+        assert find_recipe("mnist", model, "borrowed") == tuned != find_recipe("mnist", model, "paper")
+        assert "borrowed" in settings.recipes_of("mnist", model)
+    for dataset, model in (("mnist", "inn"), ("mnist", "classic"), ("mnist", "classic_vae"), ("cifar10", "classic")):
+        with pytest.raises(settings.ParameterError, match="has no recipe 'borrowed'"):
+            find_recipe(dataset, model, "borrowed")
+        assert "borrowed" not in settings.recipes_of(dataset, model)
