@@ -271,7 +271,7 @@ def to_markdown(table) -> str:
         if ours and paper:
             difference = f"{one['difference']:+.4f}"
         curve = ", ".join(filter(None, (curve_title(one["model"], one["recipe"]), one["image_size"])))
-        none = "hidden" if one["hidden"] else "not printed"
+        none = "not read" if one["hidden"] else "not printed"
         cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or none)
         lines.append(f"| {' | '.join(map(str, cells))} | {difference} |")
     return "\n".join(lines)
