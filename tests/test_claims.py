@@ -369,6 +369,15 @@ def test_scatter_is_the_pooled_standard_deviation_of_the_logarithm():
     assert claims.scatter(no_size) == pytest.approx(claims.scatter(table)), "rows without a size count"
 
 
+def test_a_row_that_a_claim_does_not_ask_for_moves_none_of_its_redraws():
+    claim, s = claims.CLAIMS[2], {"inn": 0.05, "classic": 0.2}
+    assert claim.number == 3
+    asked, beside = (rows(CLASSIC), rows(INN, "inn")), rows({2: 0.1, 4: 0.1}, "classic_deep", recipe="late")
+    alone = claims.redrawn(claim, measured(*asked), "mnist", s)
+    assert alone == claims.redrawn(claim, measured(beside, *asked[::-1]), "mnist", s)
+    assert 0 < alone[FAILS] < 1 and sum(alone.values()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("ratio", [0.999, 0.97, 0.93, 0.85])
 def test_the_redraws_agree_as_often_as_the_normal_distribution_says(ratio):
     """Claim 7 asks whether one loss is below (1 - MARGIN) times another: the logarithm of their ratio is normal."""
