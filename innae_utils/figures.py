@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -93,6 +94,18 @@ def colour_of(curve: str) -> str:
     """The colour of a curve, by its place among all curves: the same in every figure."""
     cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     return cycle[CURVES.index(base(curve)) % len(cycle)]
+
+
+def marker_of(curve: str) -> dict[str, Any]:
+    """The marker of a curve, by its settings: a dot, a square for one late drop, a star for what a study has found.
+
+    Example:
+        >>> marker_of("classic"), marker_of("classic 1024, tuned for classic")["marker"]
+        ({'marker': 'o'}, '*')
+    """
+    if re.search(r", tuned\b", curve):
+        return {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
+    return {"marker": "s" if ", late decay" in curve else "o"}
 
 
 def face_of(curve: str, dataset: str) -> str:
@@ -230,10 +243,12 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     handles: dict[str, list[Line2D]] = {}
     for curve in drawn(rows[rows["model"] != "pca"]):
         points, colour = over_seeds(rows[rows["curve"] == curve], sizes), colour_of(curve)
-        face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0  # the INN on top
+        marker = marker_of(curve)  # the INN on top, but for what was trained otherwise, which a star tells apart
+        face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0
+        order += 0.2 * (marker["marker"] == "*")
         axes.fill_between(sizes, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(sizes, points["min"], points["max"], color=colour, linewidth=0.8)
-        handles[curve] = axes.plot(sizes, points["mean"], "o-", color=colour, markerfacecolor=face, zorder=order)
+        handles[curve] = axes.plot(sizes, points["mean"], color=colour, markerfacecolor=face, zorder=order, **marker)
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
@@ -276,10 +291,12 @@ def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool, plac
     """One entry a curve: our line, and the paper's beside it."""
     names = sorted(handles, key=lambda name: (name == PCA, CURVES.index(base(name)) if name != PCA else 0))
     lines = [tuple(handles[name]) for name in names]
+    many = len(lines) > 8
     box = axes.legend(
-        lines, names, title="grey: the paper's" if both else None, title_fontsize=7, fontsize=7,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=4.2 if both else 2.4,
-        loc=place,
+        lines, names, title="grey: the paper's" if both else None, title_fontsize=7,
+        fontsize=6 if many else 7, ncols=2 if many else 1, columnspacing=0.8, handletextpad=0.5,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)},
+        handlelength=(3.2 if many else 4.2) if both else 2.4, loc=place,
         labelspacing=0.35, borderaxespad=0.1, alignment="left",
     )  # fmt: skip
     box.set_zorder(1.5)  # below the curves: a point that lies there is seen
@@ -390,7 +407,7 @@ def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence
         reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
     within = f"at most {SATURATION_TOLERANCE:.0%} above the loss at the largest"
     unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
-    reading.append(f"Ring, no verdict yet: the smallest bottleneck {within}; {unseen}.")
+    reading.append(f"Ring (no verdict): the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
     return [" ".join(reading), *(" ".join(_of_runs(dataset, rows)) for dataset in datasets)]
 
@@ -663,7 +680,8 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
     panels[-1, 0].set_xlabel("bottleneck $k$")
     said = (
         "Dots: means over seeds; lines: from the smallest to the largest seed, where there are several. Grey bars: how "
-        "far the printed value may be off by its reading. The paper's points are of one run each, as far as it says."
+        "far the printed value may be off by its reading. Curves are moved aside a little, so that none hides another. "
+        "The paper does not say how many runs a point of its own is."
     )
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure

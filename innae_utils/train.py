@@ -36,6 +36,10 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says where it stopped and what to try."""
 
 
+class GpuMemoryError(RuntimeError):
+    """A GPU's memory is too small for a training step; no fault of the training, and the message says what to try."""
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; `auto` takes the first GPU, else the CPU. Raises TrainingError if it is not there."""
     if name == "auto":
@@ -106,8 +110,8 @@ def fit(
         Epochs that the checkpoint already holds are yielded first.
 
     Raises:
-        TrainingError: the loss of an epoch is not finite, or a GPU's memory is too small for a step; neither record nor
-            checkpoint of that epoch is kept.
+        TrainingError: the loss of an epoch is not finite; neither record nor checkpoint of it is kept.
+        GpuMemoryError: a GPU's memory does not hold a step.
     """
     model.train()
     set_training(model, precision, recompute)
@@ -153,7 +157,7 @@ def _one_epoch(one_step: Stepper, images: Images, recipe: Recipe, seed: int, epo
 
 @contextmanager
 def _memory_explained(epoch: int) -> Iterator[None]:
-    """Raise TrainingError for a GPU without memory: torch's own error hides behind another if a recording fails."""
+    """Raise GpuMemoryError for a GPU without memory: torch's own error hides behind another if a recording fails."""
     try:
         yield
     except RuntimeError as error:
@@ -162,9 +166,10 @@ def _memory_explained(epoch: int) -> Iterator[None]:
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
-        raise TrainingError(
-            f"the GPU's memory does not hold a training step (epoch {epoch}): {str(cause).splitlines()[0]} Try fewer "
-            "runs at once (SLOTS), recompute: true (RECOMPUTE=true), precision bf16 or device cpu; what is done is kept"
+        said = str(cause).partition(". ")[0]
+        raise GpuMemoryError(
+            f"the GPU's memory does not hold a training step (epoch {epoch}): {said}. Try fewer runs at once (SLOTS), "
+            "recompute: true (RECOMPUTE=true), precision bf16 or device cpu; epochs in a checkpoint are kept"
         ) from error
 
 

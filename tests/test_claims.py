@@ -205,7 +205,7 @@ def test_7_tuning_does_not_close_the_gap():
     found = judge(7, inn, plain, rows({64: 0.028}, recipe="tuned"), studies=study())
     assert found.verdict == HOLDS
     assert found.evidence == (
-        "at 64: INN 0.0180; tuned classic 0.0280 (paper's settings 0.0355) of 20 trials; not tuned: classic 1024, "
+        "at 64: INN 0.0180; tuned classic 0.0280 (paper's settings 0.0355) of 20 trials; no study of: classic 1024, "
         "classic 2048, classic deep"
     )
     assert judge(7, inn, rows({64: 0.0182}, recipe="tuned"), studies=study()).verdict == FAILS, "level"

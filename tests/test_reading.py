@@ -136,6 +136,15 @@ def the_inn():
 
     k = points.index.to_numpy(float)
     power, decay = ([fit(x, column) for column in ("mean", "paper")] for x in (np.log(k), k))
+
+    def above_a_floor(column):
+        """The same of an exponential with a floor, the best of a hundred floors below the smallest loss."""
+        losses, found = points[column], []
+        for floor in np.linspace(0, losses.min(), 100, endpoint=False):
+            line = np.polyfit(k, np.log(losses - floor), 1)
+            found.append((np.log((floor + np.exp(np.polyval(line, k))) / losses) ** 2).mean() ** 0.5)
+        return min(found)
+
     twice = [k for k in points.index if len(runs(k, "inn")) == 2]
     spread = [apart(runs(k, "inn")) for k in twice]
     assert max(spread) < seeds_of("classic")[1], "less than one standard deviation of classic's"
@@ -143,8 +152,9 @@ def the_inn():
         f"At {listed(points.index[near])} its points agree with the printed ones to within the reading error of "
         f"{error:.4f}. The others differ by {listed(others)}, {pc(worst)} at most",
         f"The two seeds at {listed(twice)} are {listed(f'{each:.4f}' for each in spread)} apart",
-        f"A power of the bottleneck fits its points to {pc(power[0])} and the printed ones to {pc(power[1])}; an "
-        f"exponential decay to zero, which the paper sees there, fits them to {pc(decay[0])} and {pc(decay[1])}",
+        f"A power of the bottleneck fits its points to {pc(power[0])} (root mean square; the printed ones to "
+        f"{pc(power[1])}), an exponential decay to zero to {pc(decay[0])}, one to a floor to "
+        f"{pc(above_a_floor('mean'))}",
         f"the INN's two seeds differ by up to {max(digits.values()):.4f} (at {max(digits, key=digits.get)})",
     ]
 
@@ -184,7 +194,7 @@ def on_cifar10():
     assert loss(256, *OTHER) > loss(256, "pca", "exact", "cifar10"), "behind PCA"
     ahead = printed(64, "inn", "cifar10") / printed(64, "classic", "cifar10") - 1
     assert set(ROWS["test_images"][ROWS["dataset"] == "cifar10"]) == {1000}
-    assert loss(64, *OTHER) - printed(64, "inn", "cifar10") < error + chance(64, *OTHER), "no more than both together"
+    outside = loss(64, *OTHER) - printed(64, "inn", "cifar10") - error
     return [
         f"printed values ± {error:.4f}, one seed each",
         f"A mean over 1,000 images is known to about {chance(64, *OTHER):.4f} at 64 and {chance(1024, *OTHER):.4f} at "
@@ -196,6 +206,7 @@ def on_cifar10():
         row("classic, printed", lambda k: printed(k, "classic", "cifar10"), None),
         row("PCA", lambda k: loss(k, "pca", "exact", "cifar10"), None),
         f"At 1024 the INN's loss is {pc(loss(1024, *OTHER) / loss(1024, *OTHER_CLASSIC))} of the classic one's",
+        f"it is {outside:.4f} outside the reading error, and 1,000 images leave about {chance(64, *OTHER):.4f}",
         f"At 64 the INN is {pc(loss(64, *OTHER) / loss(64, *OTHER_CLASSIC) - 1)} behind (printed: {pc(ahead)})",
         f"At 256 ours is {pc(loss(256, *OTHER) / printed(256, 'inn', 'cifar10') - 1)} above the printed point",
         f"on a GPU in bf16, was {second[0]:.4f}; the same run on a CPU had {second[1]:.4f}, and with another seed "
@@ -209,10 +220,9 @@ def on_cifar10():
 def the_classic_one():
     points, deviation = seeds_of("classic")
     later = {k: loss(k) for k in (24, 32, 48, 64)}
-    low = min(later, key=later.get)
-    level, tolerance = 1 - loss(low) / loss(16), results.SATURATION_TOLERANCE
-    error = deviation * (1 / len(runs(16)) + 1 / len(runs(low))) ** 0.5 / loss(16)
-    assert low == 24, "and no further"
+    plateau, tolerance = pd.concat([runs(k) for k in later])["test_l1"], results.SATURATION_TOLERANCE
+    error = deviation * (1 / len(runs(16)) + 1 / len(plateau)) ** 0.5 / loss(16)
+    theirs = sum(printed(k) for k in (24, 32, 64)) / 3
     assert abs(off(32)) <= read_error("mnist", "classic"), "at 32 it is level"
     groups = [points.loc[ks] for ks in ([6, 8, 12], [16, 24, 32, 64])]
     small, large = ((part["difference"].mean(), standard_error(part, deviation)) for part in groups)
@@ -224,11 +234,10 @@ def the_classic_one():
     assert max(loss(k, deep) for k in (12, 24, 32, 64)) / loss(64, deep) - 1 < tolerance, "flat"
     assert loss(12, wider) < loss(12, wide) < loss(12, "inn") < loss(12), "both are below the INN at 12"
     return [
-        f"it still falls by {less(loss(24), loss(12))} from 12 to 24 (the printed curve by "
-        f"{less(printed(24), printed(12))}), and no further: {loss(12):.4f} at 12, {loss(16):.4f} at 16, then between "
-        f"{min(later.values()):.4f} and {max(later.values()):.4f}",
-        f"from 16 to {low} it falls by {pc(level, 1)}, up to {pc(tolerance)} would count as level, and the scatter "
-        f"between seeds makes that {100 * level:.1f} ± {pc(error, 1)}",
+        f"{loss(12):.4f} at 12, {loss(16):.4f} at 16, then between {min(later.values()):.4f} and "
+        f"{max(later.values()):.4f}. All runs from 24 on, taken together, lie {less(plateau.mean(), loss(12))} below "
+        f"those at 12 (in print {less(theirs, printed(12))}) and {100 * (1 - plateau.mean() / loss(16)):.1f} ± "
+        f"{pc(error, 1)} below those at 16; up to {pc(tolerance)} count as level",
         f"{off(6):.4f} and {off(8):.4f} above it at 6 and 8, {span([off(k) for k in (12, 16, 24, 64)])} at 12, 16, 24 "
         f"and 64; at 32 it is level",
         f"On average {small[0]:.4f} at 6, 8 and 12, which is {small[0] / small[1]:.1f} standard errors, and "
@@ -451,7 +460,8 @@ def readme():
     assert (mine["test_l1"] / mine["train_l1"]).max() < 1.04, "nothing overfits"
     assert loss(64, *TUNED) > loss(64, "inn"), "behind the INN, tuned too"
     parts = (SHARES["encoder_l1"] - SHARES["best_l1"]).xs("test", level="split")
-    encoders, classics = parts["INN"], parts["classic"]
+    encoders, classics, tuned_ones = parts["INN"], parts["classic"], parts["classic, tuned"]
+    assert tuned_ones.loc[8:32].max() / tuned_ones.loc[8:32].min() < 1.05, "the same from 8 to 32"
     shares = distance / points_of_inn["paper"]
     worst = shares.max()
     recipe = settings.find_recipe("digits", "inn", "paper")
@@ -462,8 +472,9 @@ def readme():
     missing = [len(set(known) - set(mine[mine["model"] == model]["bottleneck"])) for model in wider]
     lent = loss(64, "classic_1024", "borrowed")
     return [
-        f"`classic_1024` has {lent:.4f} at 64 with these settings, the INN {ours[64]:.4f}",
-        f"With them `classic_1024` reaches it ({lent:.4f}, one run)",
+        "the one run of `classic_1024` with the settings tuned for `classic` is level with the INN at 64 "
+        f"({lent:.4f} and {ours[64]:.4f})",
+        f"In the one run there is, `classic_1024` reaches it with them ({lent:.4f})",
         f"`classic_1024`, `classic_2048` and `classic_deep` at {listed(missing)} of {len(known)} bottlenecks",
         f"the INN at 1024 ({loss(1024, *OTHER):.4f}; printed: {printed(1024, 'inn', 'cifar10'):.4f}) and the classic "
         f"autoencoder at 64 and 1024 ({loss(64, *OTHER_CLASSIC):.4f} and {loss(1024, *OTHER_CLASSIC):.4f}; printed: "
@@ -490,8 +501,8 @@ def readme():
         f"training), not by {less(loss(64), loss(12))}; the INN by {less(ours[64], ours[12])}",
         f"at least {gone('classic', 64)} of the classic loss at 64 goes away, {gone('classic, tuned', 64)}",
         f"So does {gone('INN', 64)} of the INN's",
-        f"the INN's encoder loses about the same at every bottleneck, {span(encoders)}, the classic one up to "
-        f"{max(classics):.4f}",
+        f"the INN's encoder loses about the same at the six bottlenecks where it was looked at, "
+        f"{span(encoders)}; the classic one up to {max(classics):.4f}",
     ]
 
 

@@ -149,6 +149,19 @@ def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_pat
         list(sensitivity.measure(plan(tmp_path), images))
 
 
+def test_a_gpu_without_memory_is_no_answer(tmp_path, images, monkeypatch):
+    """It goes through, and leaves no record: a training that diverges would be one."""
+
+    def full(*given, **named):
+        raise train.GpuMemoryError("too small")
+        yield
+
+    monkeypatch.setattr(train, "fit", full)
+    with pytest.raises(train.GpuMemoryError):
+        list(sensitivity.measure(plan(tmp_path), images))
+    assert not (plan(tmp_path).folder / "changes.csv").exists()
+
+
 def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkeypatch):
     def diverges(*given, **named):
         raise train.TrainingError("the loss is not finite")
