@@ -173,9 +173,9 @@ def published(folder: Path = PROJECT / "results") -> Measured:
     return Measured(nothing if rows is None else rows, of_kind({"trial", "held_out_l1"}), of_kind({"epoch", "loss"}))
 
 
-def readme_ledger(folder: Path = PROJECT / "results") -> str:
-    """The README's ledger: every claim judged by the published rows, beside the paper's own curves."""
-    return table(ledger(published(folder), printed(publishing.read_printed(folder))))
+def published_ledger(folder: Path = PROJECT / "results") -> pd.DataFrame:
+    """The `ledger` of what is published: every claim judged by its rows, beside the paper's own curves."""
+    return ledger(published(folder), printed(publishing.read_printed(folder)))
 
 
 def local(root: str | Path) -> Measured:
@@ -882,6 +882,27 @@ def _of_the_paper(claim: Claim, paper: Measured, dataset: str) -> Verdict:
     if dataset not in PAPER:
         return Verdict(OPEN, missing="the paper does not have this data set")
     return claim.judge(paper, dataset)
+
+
+def written_out(found: pd.DataFrame) -> str:
+    """The ledger with all of its evidence in Markdown: a section a claim, and in it a line a data set.
+
+    Args:
+        found: of `ledger`.
+    """
+    lines = [
+        "# The paper's claims, with the evidence", "",
+        "Made by `make publish` from the files in this folder; `notebooks/21_claims.ipynb` draws it. Tolerances: "
+        + ", ".join(f"{name} {globals()[name]:g}" for name in TOLERANCES) + "; `innae_utils/claims.py` says what they are.",
+    ]  # fmt: skip
+    for claim in CLAIMS:
+        lines += ["", f"## {claim.number}. {claim.short}", "", f"> {claim.sentence} (section {claim.section})", ""]
+        lines += [claim.how, ""]
+        for row in found[found["number"] == claim.number].itertuples():
+            lines.append(f"- **{title(row.dataset)}: {row.ours}.** {row.evidence or f'Missing: {row.missing}'}")
+            if row.paper != UNPRINTED:
+                lines.append(f"  - The printed curves: {row.paper}. {row.paper_evidence}")
+    return "\n".join(lines) + "\n"
 
 
 SIGNS = {HOLDS: "holds", FAILS: "**does not**", UNDECIDED: "undecided", OPEN: "not yet"}

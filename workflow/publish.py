@@ -55,7 +55,10 @@ def main(arguments: list[str]) -> int:
         written = publishing.publish_samples(with_samples(table, rows), runs)
         readme = settings.PROJECT / "README.md"
         text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
-        text = publishing.replace_block(text, LEDGER, claims.readme_ledger())
+        found = claims.published_ledger()
+        text = publishing.replace_block(text, LEDGER, claims.table(found))
+        with results.replacing(publishing.PUBLISHED / "claims.md") as part:
+            part.write_text(claims.written_out(found))
         with results.replacing(readme) as part:
             part.write_text(text)
     except (settings.ParameterError, results.ResultError) as error:
@@ -63,7 +66,7 @@ def main(arguments: list[str]) -> int:
         return 2
     print(f"{len(rows)} rows published, {len(table)} in all: {path}")
     print(f"{len(written)} files of reconstructions: {path.parent / 'reconstructions'}")
-    print(f"tables renewed: {readme}")
+    print(f"tables renewed: {readme}, {publishing.PUBLISHED / 'claims.md'}")
     return 0
 
 
