@@ -890,10 +890,11 @@ def written_out(found: pd.DataFrame) -> str:
     Args:
         found: of `ledger`.
     """
+    tolerances = ", ".join(f"{name} {globals()[name]:g}" for name in TOLERANCES)
     lines = [
         "# The paper's claims, with the evidence", "",
         "Made by `make publish` from the files in this folder; `notebooks/21_claims.ipynb` draws it. Tolerances: "
-        + ", ".join(f"{name} {globals()[name]:g}" for name in TOLERANCES) + "; `innae_utils/claims.py` says what they are.",
+        f"{tolerances}; `innae_utils/claims.py` says what they are.",
     ]  # fmt: skip
     for claim in CLAIMS:
         lines += ["", f"## {claim.number}. {claim.short}", "", f"> {claim.sentence} (section {claim.section})", ""]
