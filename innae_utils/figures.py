@@ -242,13 +242,15 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     largest = known[-1]
     handles: dict[str, list[Line2D]] = {}
     for curve in drawn(rows[rows["model"] != "pca"]):
-        points, colour = over_seeds(rows[rows["curve"] == curve], sizes), colour_of(curve)
+        mine, colour = rows[rows["curve"] == curve], colour_of(curve)
+        at = all_bottlenecks(dataset, mine)  # a bottleneck that only another curve has is no gap in this one
+        points = over_seeds(mine, at)
         marker = marker_of(curve)  # the INN on top, but for what was trained otherwise, which a star tells apart
         face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0
         order += 0.2 * (marker["marker"] == "*")
-        axes.fill_between(sizes, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
-        axes.vlines(sizes, points["min"], points["max"], color=colour, linewidth=0.8)
-        handles[curve] = axes.plot(sizes, points["mean"], color=colour, markerfacecolor=face, zorder=order, **marker)
+        axes.fill_between(at, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
+        axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
+        handles[curve] = axes.plot(at, points["mean"], color=colour, markerfacecolor=face, zorder=order, **marker)
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
@@ -260,8 +262,8 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         draw_ring(axes, points, largest, PAPER)
     pca = rows[rows["model"] == "pca"]
     if len(pca):
-        points = over_seeds(pca, sizes)["mean"]
-        handles[PCA] = axes.plot(sizes, points, "--o", color="0.15", linewidth=0.9, markersize=2)
+        at = all_bottlenecks(dataset, pca)
+        handles[PCA] = axes.plot(at, over_seeds(pca, at)["mean"], "--o", color="0.15", linewidth=0.9, markersize=2)
     if log:
         set_log_losses(axes)
     else:

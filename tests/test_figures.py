@@ -35,6 +35,16 @@ PRINTED = pd.DataFrame(
 )  # fmt: skip
 
 
+def test_a_bottleneck_that_one_curve_has_alone_is_no_gap_in_the_others():
+    extra = table().iloc[:1].assign(model="classic", bottleneck=12, test_l1=0.1)
+    own = table()[table()["bottleneck"] != 4]  # one of the data set's own is a gap where it is missing
+    (axes, _) = figures.figure5(pd.concat([own, extra])).axes
+    for curve, there, missing in (("INN", [2, 8], [4, 16, 32]), ("classic", [2, 8, 12], [4, 16, 32])):
+        x, y = line_of(axes, figures.colour_of(curve))
+        known = pd.Series(np.asarray(y, float), index=np.asarray(x))
+        assert known.dropna().index.tolist() == there and known[known.isna()].index.tolist() == missing
+
+
 def test_ours_beside_the_printed_points_in_per_cent():
     """By hand: 0.055 and 0.0575 lie 10 and 15 % above a printed 0.05; a point that one side lacks is left out."""
     place = {"dataset": "mnist", "model": "inn", "recipe": "paper", "preset": "full", "image_size": ""}
