@@ -14,6 +14,7 @@ from innae_utils import claims, settings
 from innae_utils.claims import Measured
 from innae_utils.figures import FigureError, colour_of
 from innae_utils.results import saturation
+from innae_utils.settings import is_classic
 
 SIZE = (7.6, 2.7)
 
@@ -84,7 +85,7 @@ def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
     for model, (label, colour) in zip(models, colours.items(), strict=True):
         curve = measured.curve(dataset, model)
         axes.plot(list(curve), list(curve.values()), "o-", markersize=3, linewidth=1.2, color=colour, label=label)
-        judged = claims.is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN
+        judged = is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN
         if judged and not claims.dips(curve):
             found = saturation(curve)
             axes.plot(found, curve[found], "o", markersize=10, fillstyle="none", color=colour)
@@ -123,7 +124,7 @@ def train_against_test(ours: Measured) -> Figure:
         FigureError: no classic run has been measured.
     """
     rows = ours.rows[(ours.rows["recipe"] == "paper") & (ours.rows["model"] != "pca")]
-    rows = rows[[claims.is_classic(model) for model in rows["model"]]]
+    rows = rows[[is_classic(model) for model in rows["model"]]]
     if rows.empty:
         raise FigureError("no classic run has been measured")
     figure, axes = plt.subplots(figsize=(7.6, 2.6))
@@ -153,7 +154,7 @@ def parameters(datasets: tuple[str, ...] = ("mnist", "cifar10", "celeba")) -> Fi
     figure, panels = plt.subplots(1, len(datasets), figsize=(7.6, 3.2))
     for axes, dataset in zip(panels, datasets, strict=True):
         ks, inn = claims.panel(dataset).bottlenecks, claims.count("inn", dataset, 1)
-        for model in (m for m in settings.MODELS[dataset] if claims.is_classic(m)):
+        for model in (m for m in settings.MODELS[dataset] if is_classic(m)):
             label = settings.MODEL_TITLES[model]
             shares = [claims.count(model, dataset, k) / inn for k in ks]
             axes.plot(ks, shares, "o-", color=colour_of(label), markersize=3, label=label)

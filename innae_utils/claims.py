@@ -11,7 +11,6 @@ again with the losses redrawn as other seeds might have left them, and are "unde
 References: sections 2.2, 3 and 4 of the paper.
 """
 
-import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
@@ -26,7 +25,7 @@ import pandas as pd
 from innae_utils import publishing, results, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation
 from innae_utils.sensitivity import pooled_deviation
-from innae_utils.settings import BORROWED, MODEL_TITLES, PROJECT, TUNED
+from innae_utils.settings import BORROWED, MODEL_TITLES, PROJECT, TUNED, is_classic
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not yet measured"
 UNDECIDED = "undecided"  # it holds, or does not, but with other seeds might not, or might
@@ -72,11 +71,6 @@ PAPER = {
     "celeba": Panel(settings.FACES_BOTTLENECKS, (200, 250)),
 }
 DENSE = ("classic", "classic_1024", "classic_2048", "classic_deep")  # the paper's four classic models on MNIST
-
-
-def is_classic(model: str) -> bool:
-    """Whether this is one of the paper's classic autoencoders; variational ones are not."""
-    return settings.family(model) == "classic" and model not in settings.VARIATIONAL
 
 
 def panel(dataset: str) -> Panel:
@@ -187,11 +181,13 @@ def local(root: str | Path) -> Measured:
 
 
 class Verdict(NamedTuple):
-    """A verdict, the numbers it rests on, and what is missing where nothing can be said yet."""
+    """A verdict, the numbers it rests on, what is missing where nothing can be said yet, and where it is undecided how
+    many redraws agree with what the means say."""
 
     verdict: str
     evidence: str = ""
     missing: str = ""
+    leaning: str = ""
 
 
 def lacking(missing: Iterable[str]) -> Verdict | None:
@@ -262,7 +258,9 @@ def steady(claim: "Claim", measured: Measured, dataset: str) -> Verdict:
     same, none = shares[found.verdict], shares[OPEN]
     said = f'{found.evidence}; "{found.verdict}" in {percent(same)} of redraws'
     said += f" ({percent(none)} cannot be judged)" if none >= 0.005 else ""
-    return Verdict(found.verdict if same >= SURE else UNDECIDED, said)
+    if same >= SURE:
+        return Verdict(found.verdict, said)
+    return Verdict(UNDECIDED, said, leaning=f"{percent(same)} {SIGNS[found.verdict].strip('*')}")
 
 
 def redrawn(claim: "Claim", measured: Measured, dataset: str, s: Mapping[str, float]) -> dict[str, float]:
@@ -609,28 +607,32 @@ def claim_8(measured: Measured, dataset: str) -> Verdict:
     limit = panel(dataset).largest if limit is None else limit
     models = [m for m in settings.MODELS[dataset] if is_classic(m)]
     rows = pd.concat([measured.of(dataset, model) for model in models], ignore_index=True)
-    rows = rows.dropna(subset="train_l1") if "train_l1" in rows else rows[:0]
-    small, rows = (rows[at_least == (rows["bottleneck"] >= limit)] for at_least in (False, True))
+    rows = rows.dropna(subset="train_l1") if "train_l1" in rows else rows[:0].assign(train_l1=0.0)
+    rows = rows.assign(gap=rows["test_l1"] / rows["train_l1"] - 1)
+    small, rows = rows[rows["bottleneck"] < limit], rows[rows["bottleneck"] >= limit]
     there = set(rows["model"])
     missing = [f"training and test loss of {MODEL_TITLES[m]} at a k from {limit:g}" for m in models if m not in there]
     if not there:
         return lacking(missing)
-    gaps = rows["test_l1"] / rows["train_l1"] - 1
-    worst = rows.loc[gaps.abs().idxmax()]
+
+    def farthest(some: pd.DataFrame) -> tuple[pd.Series, str, str]:
+        """The run whose losses are farthest apart, by how much, and which run it is."""
+        one = some.loc[some["gap"].abs().idxmax()]
+        far = f"up to {percent(one['gap'])} {'above' if one['gap'] > 0 else 'below'}"
+        return one, far, f"{MODEL_TITLES[one['model']]} at {one['bottleneck']}"
+
+    worst, far, where = farthest(rows)
     evidence = (
-        f"{len(rows)} runs from k = {rows['bottleneck'].min()}: test L1 up to {percent(gaps[worst.name])} "
-        f"{'above' if gaps[worst.name] > 0 else 'below'} training L1 ({MODEL_TITLES[worst['model']]} at "
-        f"{worst['bottleneck']}: {worst['train_l1']:.4f} in training, {worst['test_l1']:.4f} in the test)"
+        f"{len(rows)} runs from k = {rows['bottleneck'].min()}: test L1 {far} training L1 ({where}: "
+        f"{worst['train_l1']:.4f} in training, {worst['test_l1']:.4f} in the test)"
     )
-    aside = (small["test_l1"] / small["train_l1"] - 1).abs()
-    if len(small) and aside.max() > DIVERGENCE:
-        one = small.loc[aside.idxmax()]
-        side = "above" if one["test_l1"] > one["train_l1"] else "below"
-        where = f"{MODEL_TITLES[one['model']]} at {one['bottleneck']}"
-        evidence += f"; at smaller k up to {percent(aside.max())} {side} it ({where})"
-    if gaps.abs().max() <= DIVERGENCE and missing:
+    if (small["gap"].abs() > DIVERGENCE).any():
+        _, far, where = farthest(small)
+        evidence += f"; at smaller k {far} it ({where})"
+    close = abs(worst["gap"]) <= DIVERGENCE
+    if close and missing:
         return lacking(missing)
-    return judged(gaps.abs().max() <= DIVERGENCE, evidence)
+    return judged(close, evidence)
 
 
 def claim_9(measured: Measured, dataset: str) -> Verdict:
@@ -860,7 +862,7 @@ def ledger(measured: Measured, paper: Measured) -> pd.DataFrame:
         paper: the paper's own curves, of `printed`.
 
     Returns:
-        number, claim, section, dataset, ours, evidence, missing (a verdict from our rows), and paper,
+        number, claim, section, dataset, ours, leaning, evidence, missing (a verdict from our rows), and paper,
         paper_evidence, paper_missing (one from the paper's printed curves).
     """
     others = [d for d in settings.DATASETS if d not in (*PAPER, "images") and (measured.rows["dataset"] == d).any()]
@@ -870,7 +872,8 @@ def ledger(measured: Measured, paper: Measured) -> pd.DataFrame:
             place = {"number": claim.number, "claim": claim.short, "section": claim.section, "dataset": dataset}
             ours = steady(claim, measured, dataset)
             theirs = _of_the_paper(claim, paper, dataset)
-            found.append({**place, "ours": ours.verdict, "evidence": ours.evidence, "missing": ours.missing})
+            found.append({**place, "ours": ours.verdict, "leaning": ours.leaning})
+            found[-1] |= {"evidence": ours.evidence, "missing": ours.missing}
             printed_verdict = UNPRINTED if theirs.verdict == OPEN else theirs.verdict
             found[-1] |= {"paper": printed_verdict, "paper_evidence": theirs.evidence, "paper_missing": theirs.missing}
     return pd.DataFrame(found)
@@ -909,12 +912,6 @@ def written_out(found: pd.DataFrame) -> str:
 SIGNS = {HOLDS: "holds", FAILS: "**does not**", UNDECIDED: "undecided", OPEN: "not yet"}
 
 
-def _how_near(verdict: str, evidence: str) -> str:
-    """Of what is undecided, in how many redraws the verdict on the means came back, of SURE."""
-    said = re.search(r'"([a-z ]+)" in ([0-9.]+ %) of redraws', evidence)
-    return f": {said[2]} {SIGNS[said[1]].strip('*')}" if verdict == UNDECIDED and said else ""
-
-
 def table(found: pd.DataFrame) -> str:
     """The ledger as a Markdown table: a line a claim, a column a data set, and the paper's own curves at the end.
 
@@ -928,7 +925,7 @@ def table(found: pd.DataFrame) -> str:
     lines = ["| | claim | " + " | ".join(map(title, columns)) + " | the paper's own curves |"]
     lines.append("|---" * (len(columns) + 3) + "|")
     for (number, claim), rows in found.groupby(["number", "claim"], sort=False):
-        ours = {row.dataset: SIGNS[row.ours] + _how_near(row.ours, row.evidence) for row in rows.itertuples()}
+        ours = {row.dataset: ": ".join(filter(None, (SIGNS[row.ours], row.leaning))) for row in rows.itertuples()}
         told = [
             f"{title(row.dataset)} {SIGNS[row.paper]}" for row in rows.itertuples() if row.paper != UNPRINTED
         ]  # fmt: skip

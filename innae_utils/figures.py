@@ -657,7 +657,7 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
     Raises:
         FigureError: no point is in both.
     """
-    table = with_curves(table[(table["seeds"] > 0) & table["paper"].notna()])
+    table = with_curves(table[table["difference"].notna()])
     datasets = [name for name in settings.DATASETS if name in set(table["dataset"])]
     if not datasets:
         raise FigureError("there is no point that has been both run and printed")

@@ -115,8 +115,7 @@ def changes_of(model: str) -> list[str]:
         >>> set(CHANGES) - set(changes_of("inn")), set(CHANGES) - set(changes_of("classic_deep"))
         ({'ReLU on the bottleneck'}, set())
     """
-    rectified = settings.family(model) == "classic" and model not in settings.VARIATIONAL
-    return [change for change in CHANGES if rectified or NETWORKS.get(change) is not rectify_bottleneck]
+    return [c for c in CHANGES if settings.is_classic(model) or NETWORKS.get(c) is not rectify_bottleneck]
 
 
 def changed(base: Recipe, change: str, epochs: int) -> Recipe:

@@ -141,6 +141,16 @@ def family(model: str) -> str:
     return model.split("_")[0]
 
 
+def is_classic(model: str) -> bool:
+    """Whether this is one of the paper's classic autoencoders; variational ones are not.
+
+    Example:
+        >>> is_classic("classic_deep"), is_classic("classic_vae"), is_classic("inn")
+        (True, False, False)
+    """
+    return family(model) == "classic" and model not in VARIATIONAL
+
+
 # ---- data sets -------------------------------------------------------------------------------------------------
 
 
@@ -543,7 +553,6 @@ RECIPE_TITLES = {
 }  # fmt: skip
 TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
 BORROWED = "borrowed"  # the winner of `classic`, on a wider or deeper classic model, of which there is no study
-STUDIED = (TUNED, BORROWED)  # recipes that are there if a study is
 TUNED_FILE = PROJECT / "results" / "tuned.json"
 
 
@@ -564,8 +573,10 @@ def published_tuned(dataset: str, model: str) -> Recipe | None:
 
 def borrowed(dataset: str, model: str) -> Recipe | None:
     """The recipe `tuned` of `classic` for its wider and deeper kin; None for other models, or if there is no study."""
-    kin = model != "classic" and family(model) == "classic" and model not in VARIATIONAL
-    return published_tuned(dataset, "classic") if kin else None
+    return published_tuned(dataset, "classic") if is_classic(model) and model != "classic" else None
+
+
+STUDIED = {TUNED: published_tuned, BORROWED: borrowed}  # recipes that are there if a study is
 
 
 def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
@@ -576,9 +587,7 @@ def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
         (('paper', 'no_padding'), ('paper',), ('paper', 'late'))
     """
     named = [recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model))]
-    named += [TUNED] if published_tuned(dataset, model) else []
-    named += [BORROWED] if borrowed(dataset, model) else []
-    return tuple(named)
+    return (*named, *(recipe for recipe, of_study in STUDIED.items() if of_study(dataset, model)))
 
 
 def quick_of(spec: Any) -> Mapping[str, int]:
@@ -599,8 +608,8 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
         [1.0, 0.1]
     """
     plain, weights = split_name(recipe)
-    studied = dict(zip(STUDIED, (published_tuned, borrowed), strict=True)).get(plain)
-    found = studied(dataset, model) if studied else RECIPES.get((dataset, _in_recipes(model), plain))
+    of_study = STUDIED.get(plain)
+    found = of_study(dataset, model) if of_study else RECIPES.get((dataset, _in_recipes(model), plain))
     if found is None:
         known = ", ".join(recipes_of(dataset, model)) or "none"
         raise ParameterError(

@@ -242,7 +242,11 @@ def test_8_training_and_test_loss_agree():
     )
     assert judge(8, rows(CLASSIC), rows(WIDE, "classic_1024", train=0.9)).verdict == FAILS, "one is enough"
     small = rows({4: 0.06}, seeds=(1,), train=0.5)
-    assert judge(8, rows(CLASSIC, train=0.97), small, wide, *rest).verdict == HOLDS, "k = 4 is small"
+    found = judge(8, rows(CLASSIC, train=0.97), small, wide, *rest)
+    assert found.verdict == HOLDS, "k = 4 is small"
+    assert found.evidence.endswith("in the test); at smaller k up to 100 % above it (classic at 4)")
+    below = judge(8, rows(CLASSIC, train=0.97), rows({4: 0.06}, seeds=(1,), train=1.25), wide, *rest)
+    assert below.evidence.endswith("; at smaller k up to 20 % below it (classic at 4)")
     found = judge(8, rows(CLASSIC, train=0.97), rest[0], rows({8: 0.05}, "classic_deep"))
     assert found.missing == ", ".join(f"training and test loss of classic {m} at a k from 12" for m in ("1024", "deep"))
     unknown = rows({12: 0.036, 64: 0.0355}, train=float("nan"))
@@ -419,6 +423,9 @@ def test_a_verdict_that_another_seed_could_turn_is_undecided():
     assert clear.verdict == FAILS and clear.evidence.endswith('(k = 8); "does not hold" in 100 % of redraws')
     close = verdict(1, rows(CLASSIC), rows({**INN, 8: 1.11 * 0.043}, "inn"), seeds)
     assert close.verdict == claims.UNDECIDED and '(k = 8); "does not hold" in ' in close.evidence
+    assert close.leaning == re.search(r"([0-9.]+ %) of redraws$", close.evidence)[1] + " does not" and not clear.leaning
+    dips = verdict(2, rows(CLASSIC), scattered(range(6), s=0.05, recipe="late")).evidence
+    assert re.search(r'"holds" in [0-9.]+ % of redraws \([0-9.]+ % cannot be judged\)$', dips), "of dips without seeds"
     unknown = verdict(1, rows(CLASSIC), rows({**INN, 8: 1.11 * 0.043}, "inn"))
     assert unknown.verdict == FAILS and unknown.evidence.endswith("; how far seeds scatter is not known")
     assert verdict(9, seeds).evidence.endswith("(k = 64)"), "parameters do not scatter"

@@ -135,11 +135,11 @@ def the_inn():
         return ((logs[column] - np.polyval(np.polyfit(x, logs[column], 1), x)) ** 2).mean() ** 0.5
 
     k = points.index.to_numpy(float)
-    power, decay = ([fit(x, column) for column in ("mean", "paper")] for x in (np.log(k), k))
+    power, theirs, decay = fit(np.log(k), "mean"), fit(np.log(k), "paper"), fit(k, "mean")
 
-    def above_a_floor(column):
+    def above_a_floor(losses):
         """The same of an exponential with a floor, the best of a hundred floors below the smallest loss."""
-        losses, found = points[column], []
+        found = []
         for floor in np.linspace(0, losses.min(), 100, endpoint=False):
             line = np.polyfit(k, np.log(losses - floor), 1)
             found.append((np.log((floor + np.exp(np.polyval(line, k))) / losses) ** 2).mean() ** 0.5)
@@ -152,9 +152,9 @@ def the_inn():
         f"At {listed(points.index[near])} its points agree with the printed ones to within the reading error of "
         f"{error:.4f}. The others differ by {listed(others)}, {pc(worst)} at most",
         f"The two seeds at {listed(twice)} are {listed(f'{each:.4f}' for each in spread)} apart",
-        f"A power of the bottleneck fits its points to {pc(power[0])} (root mean square; the printed ones to "
-        f"{pc(power[1])}), an exponential decay to zero to {pc(decay[0])}, one to a floor to "
-        f"{pc(above_a_floor('mean'))}",
+        f"A power of the bottleneck fits its points to {pc(power)} (root mean square; the printed ones to "
+        f"{pc(theirs)}), an exponential decay to zero to {pc(decay)}, one to a floor to "
+        f"{pc(above_a_floor(points['mean']))}",
         f"the INN's two seeds differ by up to {max(digits.values()):.4f} (at {max(digits, key=digits.get)})",
     ]
 
