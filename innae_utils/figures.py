@@ -32,7 +32,7 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("classic_deep", "late"), ("inn_vae", "paper"), ("classic_vae", "paper"), ("classic_mmd", "paper"),
         ("classic_vae", "late"), ("classic_mmd", "late"),
         ("inn", "no_padding"), ("classic", "tuned"), ("classic_1024", "borrowed"), ("classic_2048", "borrowed"),
-        ("classic_deep", "borrowed"),
+        ("classic_deep", "borrowed"), ("inn", "tuned"),
     )
 ]  # fmt: skip
 ELSEWHERE = {
@@ -71,17 +71,19 @@ def with_curves(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def base(curve: str) -> str:
-    """A curve's label without an image size; curves that differ in size alone share a colour.
+    """A curve's label without an image size and what a run has set itself; curves that differ in these share a colour.
 
     Example:
-        >>> base("classic, late decay, 156x128")
-        'classic, late decay'
+        >>> base("classic, late decay, 156x128"), base("INN VAE, 10 epochs, mmd x 0.1")
+        ('classic, late decay', 'INN VAE')
     """
-    return re.sub(r", \d+x\d+$", "", curve)
+    return re.sub(r", (\d+x\d+|\d+ epochs|[a-z ]+ x [0-9.e+-]+)(?=,|$)", "", curve)
 
 
 def drawn(rows: pd.DataFrame) -> list[str]:
     """The curves that figure 5 draws of these rows, in the order of the legend: those of `CURVES`.
+
+    Runs with epochs, weights or an image size of their own make curves of their own, drawn beside their recipe's.
 
     Those with pictures of their own elsewhere (variational models, the ablation) are drawn only if there are no others.
     """
@@ -109,7 +111,7 @@ def marker_of(curve: str) -> dict[str, Any]:
 
 
 def face_of(curve: str, dataset: str) -> str:
-    """The colour inside a curve's markers: white for images of another size than the data set's own."""
+    """The colour inside a curve's markers: white for epochs, weights or an image size of its own."""
     own = curve == base(curve) or settings.DATASETS[dataset].shape is None
     return colour_of(curve) if own else "white"
 
@@ -182,9 +184,9 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
         left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
         draw_parameters(right, dataset, mine)
         right.set(title=f"({next(letters)}) {title}: trainable parameters", ylabel="millions")
-        for axes in (left, right):
+        for axes, digit in ((left, 0.022), (right, 0.03)):
             axes.set_xlabel("bottleneck $k$")
-            set_bottlenecks(axes, all_bottlenecks(dataset, mine), log)
+            set_bottlenecks(axes, all_bottlenecks(dataset, mine), log, digit)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     figure.draw_without_rendering()  # how large a legend is, is known only then
@@ -355,8 +357,11 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return heights
 
 
-def set_bottlenecks(axes: Axes, bottlenecks: Sequence[int], log: bool) -> None:
-    """A tick at every bottleneck, a number where there is room, and the same limits for every panel of a data set."""
+def set_bottlenecks(axes: Axes, bottlenecks: Sequence[int], log: bool, digit: float = 0.03) -> None:
+    """A tick at every bottleneck, a number where there is room, and the same limits for every panel of a data set.
+
+    `digit` is the width of a digit, as a share of the axis (`readable`).
+    """
     low, high = bottlenecks[0], bottlenecks[-1]
     if log:
         axes.set_xscale("log")
@@ -365,7 +370,7 @@ def set_bottlenecks(axes: Axes, bottlenecks: Sequence[int], log: bool) -> None:
     else:
         margin = 0.04 * (high - low)
         axes.set_xlim(low - margin, high + margin)
-    numbers = readable(bottlenecks, log)
+    numbers = readable(bottlenecks, log, digit)
     axes.xaxis.set_major_locator(FixedLocator(numbers))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_locator(FixedLocator([k for k in bottlenecks if k not in numbers]))

@@ -190,8 +190,8 @@ def check_writable(name: str, folder: Path) -> list[str]:
 def check_run(parameters: Mapping[str, Any]) -> Run:
     """Check every parameter of a training run and resolve the defaults.
 
-    `epochs` 0 and weights of -1 mean the recipe's; other weights become part of its name. `data_root` and `run_dir` ""
-    mean the usual places; `precision` and `device` "auto" are resolved when torch is there.
+    `epochs` 0 and weights of -1 mean the recipe's; others become part of its name. `data_root` and `run_dir` "" mean
+    the usual places; `precision` and `device` "auto" are resolved when torch is there.
     Raises ParameterError that lists all that is wrong and what is allowed.
     """
     refuse_unknown(parameters, RUN_PARAMETERS, "10_train")
@@ -222,12 +222,14 @@ def check_run(parameters: Mapping[str, Any]) -> Run:
 
     plain = find_recipe(p["dataset"], p["model"], p["recipe"])
     own = {n: p[f"weight_{n}"] for n in WEIGHTS if p[f"weight_{n}"] not in (-1, getattr(plain, f"weight_{n}"))}
+    usual = QUICK["epochs"] if p["preset"] == "quick" else plain.epochs
+    own |= {"epochs": p["epochs"]} if p["epochs"] not in (0, usual) else {}
     p["recipe"] = recipe_name(p["recipe"], own)
     recipe = find_recipe(p["dataset"], p["model"], p["recipe"])
-    epochs = p["epochs"] or (QUICK["epochs"] if p["preset"] == "quick" else recipe.epochs)
+    epochs = p["epochs"] or usual
     place = {n: p[n] for n in ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "image_size")}
-    usual = {**place, "dataset": place_of(p["dataset"], p["data_root"])}
-    folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**usual)
+    named = {**place, "dataset": place_of(p["dataset"], p["data_root"])}
+    folder = Path(p["run_dir"]).expanduser().absolute() if p["run_dir"] else run_dir(**named)
     stop_if(check_own_folder(p["dataset"], p["data_root"]) + check_writable("run_dir", folder), "The run")
     return Run(
         **place, epochs=epochs, data_root=data_root(p["data_root"]), run_dir=folder, device=p["device"],

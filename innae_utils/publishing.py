@@ -57,7 +57,7 @@ def _check_publishable(rows) -> None:
         if not is_commit(row["commit"]):
             raise ResultError(f"{name} was made by code that no commit holds; commit it and run again")
         if split_name(row["recipe"])[1]:
-            raise ResultError(f"{name} has weights of its own in the loss; publish rows of a recipe as it is alone")
+            raise ResultError(f"{name} has epochs or weights of its own; publish rows of a recipe as it is alone")
         if row["model"] != "pca" and row["epochs"] != find_recipe(*(row[c] for c in KEY[:3])).epochs:
             raise ResultError(f"{name} ran for {row['epochs']} epochs, not the recipe's; publish whole runs alone")
         images = DATASETS[row["dataset"]].images

@@ -32,6 +32,7 @@ from innae_utils.settings import (
     size_of,
     size_suffix,
     spec_of,
+    split_name,
 )
 
 ROW: dict[str, type] = {
@@ -176,7 +177,7 @@ def gather(root: str | os.PathLike = "runs"):
     for path in sorted(Path(root).rglob("result.json")):
         try:
             row = read_row(path)
-            if row["model"] != "pca" and row["recipe"] not in STUDIED:  # a study's winner need not be published
+            if row["model"] != "pca" and split_name(row["recipe"])[0] not in STUDIED:  # a study need not be published
                 find_recipe(row["dataset"], row["model"], row["recipe"])
             rows.append(row)
         except (ResultError, ParameterError) as error:
@@ -186,7 +187,7 @@ def gather(root: str | os.PathLike = "runs"):
 
 
 def uncut(frame):
-    """The rows that ran for as many epochs as their recipe says; a quick row's own number counts as that.
+    """The rows that ran for as many epochs as their recipe's name says; a quick row's own number counts as that.
 
     PCA has no epochs and stays. What is left out is reported by a warning.
     """
@@ -210,9 +211,11 @@ def at_size(rows, dataset: str, image_size: str = ""):
 
 
 def _epochs(row) -> int:
-    if row.recipe in STUDIED and row.recipe not in recipes_of(row.dataset, row.model):
+    plain, own = split_name(row.recipe)
+    if plain in STUDIED and plain not in recipes_of(row.dataset, row.model):
         return row.epochs  # nothing to hold it against
-    return QUICK["epochs"] if row.preset == "quick" else find_recipe(row.dataset, row.model, row.recipe).epochs
+    usual = QUICK["epochs"] if row.preset == "quick" else find_recipe(row.dataset, row.model, plain).epochs
+    return own.get("epochs", usual)
 
 
 def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:

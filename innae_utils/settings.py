@@ -513,29 +513,32 @@ RECIPES |= {
 }
 
 
-# Weights of the loss that a run sets itself become part of its recipe's name, so that no row passes for the recipe's.
+# Epochs and weights of the loss that a run sets itself become part of its recipe's name: no row passes for the recipe's
+# own, and none takes its place.
 WEIGHTS = ("reconstruction", "zero_padding", "mmd", "kl")
-_OWN_WEIGHT = re.compile(rf"-({'|'.join(WEIGHTS)})([0-9.]+(?:e[+-]?[0-9]+)?)")
+_OWN = re.compile(rf"-(epochs|{'|'.join(WEIGHTS)})([0-9.]+(?:e[+-]?[0-9]+)?)")
 
 
-def recipe_name(recipe: str, weights: Mapping[str, float]) -> str:
-    """The name of a recipe with weights of a run's own; without any it is the recipe's.
+def recipe_name(recipe: str, own: Mapping[str, float]) -> str:
+    """The name of a recipe with epochs or weights of a run's own; without any it is the recipe's.
 
     Example:
-        >>> recipe_name("paper", {"mmd": 0.1}), recipe_name("paper", {})
-        ('paper-mmd0.1', 'paper')
+        >>> recipe_name("paper", {"mmd": 0.1, "epochs": 5}), recipe_name("paper", {})
+        ('paper-epochs5-mmd0.1', 'paper')
     """
-    return recipe + "".join(f"-{name}{float(weights[name])!r}" for name in WEIGHTS if name in weights)
+    length = f"-epochs{own['epochs']}" if "epochs" in own else ""
+    return recipe + length + "".join(f"-{name}{float(own[name])!r}" for name in WEIGHTS if name in own)
 
 
 def split_name(recipe: str) -> tuple[str, dict[str, float]]:
-    """The recipe and the weights that a name of `recipe_name` is made of.
+    """The recipe, and the epochs and weights of a run's own, that a name of `recipe_name` is made of.
 
     Example:
-        >>> split_name("paper-zero_padding0.0-mmd1e-05"), split_name("late")
-        (('paper', {'zero_padding': 0.0, 'mmd': 1e-05}), ('late', {}))
+        >>> split_name("paper-epochs5-zero_padding0.0-mmd1e-05"), split_name("late")
+        (('paper', {'epochs': 5, 'zero_padding': 0.0, 'mmd': 1e-05}), ('late', {}))
     """
-    return _OWN_WEIGHT.sub("", recipe), {name: float(value) for name, value in _OWN_WEIGHT.findall(recipe)}
+    own = {name: int(value) if name == "epochs" else float(value) for name, value in _OWN.findall(recipe)}
+    return _OWN.sub("", recipe), own
 
 
 def _in_recipes(model: str) -> str:
@@ -606,8 +609,10 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
     Example:
         >>> [find_recipe("digits", "inn_vae", recipe).weight_mmd for recipe in ("paper", "paper-mmd0.1")]
         [1.0, 0.1]
+        >>> find_recipe("digits", "inn", "paper-epochs10").milestones
+        (8,)
     """
-    plain, weights = split_name(recipe)
+    plain, own = split_name(recipe)
     of_study = STUDIED.get(plain)
     found = of_study(dataset, model) if of_study else RECIPES.get((dataset, _in_recipes(model), plain))
     if found is None:
@@ -617,7 +622,10 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
             "late, so it has no `late`; `tuned` is there for models whose study lies in results/tuned.json, `borrowed` "
             "for the wider and deeper ones where there is one of classic)"
         )
-    return found.with_values(**{f"weight_{name}": ours(value) for name, value in weights.items()})
+    if length := own.pop("epochs", None):
+        found = found.scaled(length)
+        found = found.with_values(epochs=ours(length), milestones=ours(found.milestones))
+    return found.with_values(**{f"weight_{name}": ours(value) for name, value in own.items()})
 
 
 def curve_title(model: str, recipe: str) -> str:
@@ -627,10 +635,11 @@ def curve_title(model: str, recipe: str) -> str:
         >>> curve_title("inn", "paper"), curve_title("classic", "late")
         ('INN', 'classic, late decay')
     """
-    plain, weights = split_name(recipe)
-    own = [RECIPE_TITLES[plain]] if plain in RECIPE_TITLES else []
-    own += [f"{name.replace('_', ' ')} x {value:g}" for name, value in weights.items()]
-    return ", ".join((MODEL_TITLES[model], *own))
+    plain, own = split_name(recipe)
+    said = [RECIPE_TITLES[plain]] if plain in RECIPE_TITLES else []
+    said += [f"{own.pop('epochs')} epochs"] if "epochs" in own else []
+    said += [f"{name.replace('_', ' ')} x {value:g}" for name, value in own.items()]
+    return ", ".join((MODEL_TITLES[model], *said))
 
 
 # ---- where things lie ------------------------------------------------------------------------------------------

@@ -167,6 +167,17 @@ def test_ticks_are_the_data_sets_bottlenecks(log):
         assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes)), f"numbers of {dataset} touch"
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_no_numbers_touch_in_the_sheet(log):
+    figure = figures.sheet(table()[:0], log=log)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.get_xticklabels() if text.get_text()]
+        assert len(boxes) > 2 and all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes)), axes.get_title(loc="left")
+    mnist = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert not log or mnist == [str(k) for k in settings.DATASETS["mnist"].bottlenecks], "all have room"
+
+
 def test_the_sheet_has_six_panels_with_no_run_at_all():
     printed = publishing.read_printed()
     figure = figures.sheet(table()[:0], printed)
@@ -346,6 +357,19 @@ def test_trials_are_dots_and_the_papers_recipe_is_a_cross():
         assert list(drawn.get_xdata()) == dots and list(drawn.get_ydata()) == [0.05, 0.06]
         assert list(first.get_xdata()) == [cross] and list(first.get_ydata()) == [0.08] and first.get_marker() == "x"
     assert [label.get_text() for label in panels[1].get_xticklabels()] == ["80 %", "every tenth"]
+
+
+def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_the_recipes():
+    own = table(recipe="paper-epochs5-reconstruction2.0", epochs=5)
+    own = own[own["model"] == "inn"]
+    both = pd.concat([table(), own])
+    names = ["INN", "INN, 5 epochs, reconstruction x 2", "classic", "classic, late decay"]
+    assert figures.drawn(both[both["model"] != "pca"]) == names
+    left = figures.figure5(both).axes[0]
+    assert set(names) < set(labels(left))
+    faces = [line.get_markerfacecolor() for line in left.lines if line.get_color() == figures.colour_of("INN")]
+    assert "white" in faces and figures.colour_of("INN") in faces
+    assert "more of other seeds or settings" in figures.caption(both, None, ["digits"])[1]
 
 
 def test_curves_with_pictures_of_their_own_are_named_and_not_drawn():

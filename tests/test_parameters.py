@@ -99,8 +99,22 @@ def test_weights_of_a_runs_own_are_in_its_recipe_and_in_the_recipes_name(tmp_pat
     assert settings.curve_title("inn_vae", run.recipe) == "INN VAE, zero padding x 0, mmd x 0.1"
     assert check_run(good(tmp_path, model="inn_vae", weight_mmd=1)).recipe == "paper", "that is the recipe's"
     assert check_run(good(tmp_path, weight_mmd=0)).recipe == "paper"
-    weights = {"reconstruction": 1e-7, "mmd": 12345678.9}
-    assert settings.split_name(settings.recipe_name("late", weights)) == ("late", weights)
+    own = {"epochs": 7, "reconstruction": 1e-7, "mmd": 12345678.9}
+    assert settings.split_name(settings.recipe_name("late", own)) == ("late", own)
+
+
+def test_a_run_of_other_epochs_has_a_recipe_and_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+    usual = check_run(good(tmp_path, run_dir=""))
+    run = check_run(good(tmp_path, run_dir="", epochs=10))
+    assert (run.recipe, run.epochs, run.recipe_settings.milestones) == ("paper-epochs10", 10, (8,))
+    assert run.recipe_settings.sources["epochs"] == run.recipe_settings.sources["milestones"] == "ours"
+    assert run.run_dir != usual.run_dir and run.run_dir.parts[-3] == "paper-epochs10"
+    assert settings.curve_title("inn", run.recipe) == "INN, 10 epochs"
+    assert check_run(good(tmp_path, epochs=usual.recipe_settings.epochs)).recipe == "paper", "that is the recipe's"
+    assert check_run(good(tmp_path, preset="quick", epochs=2)).recipe == "paper", "that is the preset's"
+    quick = check_run(good(tmp_path, preset="quick", epochs=5))
+    assert (quick.recipe, quick.epochs) == ("paper-epochs5", 5)
 
 
 def test_a_quick_sweep_of_large_own_images_has_runs_and_a_folder_of_its_own(tmp_path, monkeypatch):

@@ -30,7 +30,8 @@ def test_published_rows_come_back_and_a_newer_one_replaces_its_elder(tmp_path):
         ({"commit": ""}, "no commit holds"),
         ({"test_l1": float("nan")}, "is not a row: test_l1 is nan"),
         ({"train_images": 256}, "saw 256 training images, not the 1437"),
-        ({"model": "inn_vae", "recipe": "paper-mmd0.1"}, "weights of its own"),
+        ({"model": "inn_vae", "recipe": "paper-mmd0.1"}, "epochs or weights of its own"),
+        ({"recipe": "paper-epochs29", "epochs": 29}, "epochs or weights of its own"),
     ],
 )
 def test_what_is_no_result_is_not_published(tmp_path, changes, said):

@@ -115,10 +115,13 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path):
 
 def test_uncut_leaves_out_rows_of_other_lengths():
     frame = pd.DataFrame(
-        [row(), row(epochs=3), row(model="pca", recipe="exact", epochs=0), row(preset="quick", epochs=2)]
-    )
+        [
+            row(), row(epochs=3), row(model="pca", recipe="exact", epochs=0), row(preset="quick", epochs=2),
+            row(recipe="paper-epochs3", epochs=3), row(recipe="paper-epochs3", preset="quick", epochs=3),
+        ]
+    )  # fmt: skip
     with pytest.warns(UserWarning, match="ran for 3 epochs instead of 30; left out"):
-        assert results.uncut(frame)["epochs"].tolist() == [30, 0, 2]
+        assert results.uncut(frame)["epochs"].tolist() == [30, 0, 2, 3, 3]
 
 
 def test_rows_at_a_size_are_those_that_saw_such_images():

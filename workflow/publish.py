@@ -20,7 +20,12 @@ def chosen(given: dict[str, str]):
     """The rows to publish and the folder of their runs. Raises ParameterError if a name or value is not known."""
     sweep = sweeps.check_sweep(given, NAMES)
     rows = results.uncut(results.gather(sweep.run_folder))
-    rows = rows[rows["dataset"] == sweep.dataset]
+    own = rows["recipe"].map(lambda recipe: bool(settings.split_name(recipe)[1])).astype(bool)
+    for row in rows[own].itertuples():
+        print(
+            f"left out: {row.model} {row.recipe} k={row.bottleneck} has epochs or weights of its own", file=sys.stderr
+        )
+    rows = rows[~own & (rows["dataset"] == sweep.dataset)]
     for name, column in (("models", "model"), ("recipes", "recipe"), ("bottlenecks", "bottleneck"), ("seeds", "seed")):
         if name in given:
             rows = rows[rows[column].isin({getattr(job, column) for job in sweep.jobs})]
