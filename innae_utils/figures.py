@@ -92,6 +92,19 @@ def drawn(rows: pd.DataFrame) -> list[str]:
     return sorted(found, key=lambda curve: (CURVES.index(base(curve)), curve))
 
 
+def only(rows: pd.DataFrame, models: Iterable[str] = (), recipes: Iterable[str] = ()) -> pd.DataFrame:
+    """The rows of these models and recipes, of all if none is named; runs with weights of their own count as theirs.
+
+    PCA stays: it is the line to compare with.
+    """
+    keep = pd.Series(True, index=rows.index)
+    if models := list(models):
+        keep &= rows["model"].isin(models)
+    if recipes := list(recipes):
+        keep &= rows["recipe"].map(lambda recipe: settings.split_name(recipe)[0] in recipes).astype(bool)
+    return rows[keep | (rows["model"] == "pca")]
+
+
 def colour_of(curve: str) -> str:
     """The colour of a curve, by its place among all curves: the same in every figure."""
     cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
@@ -132,7 +145,12 @@ def mark(preset: str) -> str:
 # ---- figure 5 --------------------------------------------------------------------------------------------------
 
 
-def figure5(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool = False) -> Figure:
+def figure5(
+    rows: pd.DataFrame,
+    printed: pd.DataFrame | None = None,
+    log: bool = False,
+    picked: bool = False,
+) -> Figure:
     """Panels (a) test L1 and (b) trainable parameters against the bottleneck, for one data set.
 
     Args:
@@ -141,6 +159,7 @@ def figure5(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool =
             seed. Rows of the model `pca` make the dashed reference line.
         printed: the paper's points (`publishing.read_printed`), drawn thin and grey; None for none.
         log: both axes of (a) logarithmic, and that of bottlenecks in (b).
+        picked: the rows are those of a few curves (`only`), and the caption counts the runs of no others.
 
     Raises:
         FigureError: no rows, several data sets, or quick and full rows together.
@@ -148,7 +167,7 @@ def figure5(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool =
     dataset = one_of(rows, "dataset")
     if not drawn(rows[rows["model"] != "pca"]):
         raise FigureError("there is no row of a trained model to draw")
-    return _panels([dataset], rows, printed, log)
+    return _panels([dataset], rows, printed, log, picked)
 
 
 def sheet(rows: pd.DataFrame, printed: pd.DataFrame | None = None, log: bool = False) -> Figure:
@@ -169,10 +188,16 @@ def sheet_of(rows: pd.DataFrame) -> list[str]:
     return [name for name in (faces if name == "celeba" else name for name in SHEET) if name in settings.DATASETS]
 
 
-def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame | None, log: bool) -> Figure:
+def _panels(
+    datasets: Sequence[str],
+    rows: pd.DataFrame,
+    printed: pd.DataFrame | None,
+    log: bool,
+    picked: bool = False,
+) -> Figure:
     """A row of two panels for each data set, and the caption below."""
     preset = one_of(rows, "preset") if len(rows) else "full"
-    text = "\n".join(textwrap.fill(line, 150) for line in caption(rows, printed, datasets))
+    text = "\n".join(textwrap.fill(line, 150) for line in caption(rows, printed, datasets, picked))
     size = (7.6, 2.75 * len(datasets) + 0.15 * (text.count("\n") + 1) + 0.1)
     figure, grid = plt.subplots(len(datasets), 2, figsize=size, width_ratios=(1.35, 1), squeeze=False)
     letters = iter("abcdefgh")
@@ -182,7 +207,7 @@ def _panels(datasets: Sequence[str], rows: pd.DataFrame, printed: pd.DataFrame |
         title = settings.DATASETS[dataset].title
         draw_losses(left, dataset, mine, theirs, log)
         left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
-        draw_parameters(right, dataset, mine)
+        draw_parameters(right, dataset, mine, picked)
         right.set(title=f"({next(letters)}) {title}: trainable parameters", ylabel="millions")
         for axes, digit in ((left, 0.022), (right, 0.03)):
             axes.set_xlabel("bottleneck $k$")
@@ -306,14 +331,15 @@ def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool, plac
     box.set_zorder(1.5)  # below the curves: a point that lies there is seen
 
 
-def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame) -> None:
+def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame, picked: bool = False) -> None:
     """Trainable parameters of every model of a data set against the bottleneck, counted from the models themselves.
 
+    If the rows are `picked`, of their models alone.
     A recipe has no parameters of its own: one line a model. The INN's line is broad, for where another covers it.
     """
     sizes = all_bottlenecks(dataset, rows)
     ends = []
-    for model, image_size in networks(dataset, rows):
+    for model, image_size in networks(dataset, rows, picked):
         (curve,) = with_curves(pd.DataFrame([{"dataset": dataset, "model": model, "image_size": image_size}]))["curve"]
         counts = [models.count_parameters(model, dataset, k, image_size) / 1e6 for k in sizes]
         broad = settings.family(model) == "inn"
@@ -329,10 +355,14 @@ def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame) -> None:
         axes.text(1.02, height, text, color=colour, transform=axes.transAxes, fontsize=7, va="center", linespacing=0.95)
 
 
-def networks(dataset: str, rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """(model, image size) of a data set: its models at their own size (""), or at those that their rows have."""
+def networks(dataset: str, rows: pd.DataFrame, picked: bool = False) -> list[tuple[str, str]]:
+    """(model, image size) of a data set: its models at their own size (""), or at those that their rows have.
+
+    If the rows are `picked`, models without any are left out.
+    """
     known = settings.DATASETS[dataset]
-    found = {(model, "") for model in known.models if model not in set(rows["model"])} if known.shape else set()
+    unseen = () if picked or not known.shape else known.models
+    found = {(model, "") for model in unseen if model not in set(rows["model"])}
     for row in rows[rows["model"].isin(known.models)].to_dict("records"):
         size = settings.size_suffix(dataset, row["model"], row.get("image_size", "")).strip("_")
         found.add((row["model"], size))
@@ -402,11 +432,17 @@ def readable(bottlenecks: Sequence[int], log: bool, digit: float = 0.03) -> list
 # ---- caption ---------------------------------------------------------------------------------------------------
 
 
-def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence[str]) -> list[str]:
+def caption(
+    rows: pd.DataFrame,
+    printed: pd.DataFrame | None,
+    datasets: Sequence[str],
+    picked: bool = False,
+) -> list[str]:
     """What figure 5 does not show by itself: a paragraph on how to read it, and one a data set on its runs.
 
-    Each data set's paragraph counts the runs that are there and missing, of its own bottlenecks, curves and seeds, and
-    says where runs that are drawn as one curve, or side by side, were not made alike.
+    Each data set's paragraph counts the runs that are there and missing, of its own bottlenecks, curves (if
+    `picked`, those that the rows have) and seeds, and says where runs that are drawn as one curve, or side by side,
+    were not made alike.
     """
     reading = ["Lines are means over seeds, bands reach from the smallest to the largest seed."]
     theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
@@ -416,19 +452,23 @@ def caption(rows: pd.DataFrame, printed: pd.DataFrame | None, datasets: Sequence
     unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
     reading.append(f"Ring (no verdict): the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
-    return [" ".join(reading), *(" ".join(_of_runs(dataset, rows)) for dataset in datasets)]
+    return [" ".join(reading), *(" ".join(_of_runs(dataset, rows, picked)) for dataset in datasets)]
 
 
-def _of_runs(dataset: str, rows: pd.DataFrame) -> list[str]:
+def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
     known = settings.DATASETS[dataset]
     mine = rows[(rows["dataset"] == dataset) & (rows["model"] != "pca")]
     mine = with_curves(mine[mine["model"].isin(settings.MODEL_TITLES)])
     curves = [(m, r) for m in known.models for r in known.recipes if r in settings.recipes_of(dataset, m)]
+    if picked:
+        seen = mine[mine["curve"].isin(drawn(mine))]
+        curves = list(dict.fromkeys(seen[["model", "recipe"]].itertuples(index=False, name=None)))
     wanted = {(*curve, k, seed) for curve, k, seed in product(curves, known.bottlenecks, known.seeds)}
     option, own = _size_option(dataset, mine)
     there = set(mine[own][["model", "recipe", "bottleneck", "seed"]].itertuples(index=False, name=None))
     beside = len(there - wanted) + int((~own).sum())
-    size = f"{len(curves)} curves x {len(known.bottlenecks)} bottlenecks x {len(known.seeds)} seed"
+    many = "s" if len(curves) != 1 else ""
+    size = f"{len(curves)} curve{many} x {len(known.bottlenecks)} bottlenecks x {len(known.seeds)} seed"
     said = [
         f"{known.title}: {len(wanted & there)} of {len(wanted)} runs there, {len(wanted - there)} missing "
         f"({size}{'s' if len(known.seeds) > 1 else ''})"

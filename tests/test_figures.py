@@ -359,6 +359,22 @@ def test_trials_are_dots_and_the_papers_recipe_is_a_cross():
     assert [label.get_text() for label in panels[1].get_xticklabels()] == ["80 %", "every tenth"]
 
 
+def test_curves_can_be_picked():
+    rows = table(dataset="mnist", bottleneck=table()["bottleneck"])
+    rows = pd.concat([rows, table(dataset="mnist", recipe="paper-epochs5")])
+    trained = rows[rows["model"] != "pca"]
+    assert set(figures.only(rows, ["inn"])["model"]) == {"inn", "pca"}
+    assert set(figures.only(trained, recipes=["paper"])["recipe"]) == {"paper", "paper-epochs5"}
+    late = figures.only(trained, ["classic"], ["late"])
+    assert set(late["model"]) == {"classic"} and set(late["recipe"]) == {"late"}
+    assert len(figures.only(rows)) == len(rows)
+    left, right = figures.figure5(figures.only(rows, ["classic"], ["late"]), picked=True).axes
+    assert labels(left) == ["classic, late decay", "PCA"]
+    assert [text.get_text().split("\n")[0] for text in right.texts] == ["classic"], "parameters of the others, too"
+    (_, said) = figures.caption(figures.only(rows, ["classic"], ["late"]), None, ["mnist"], picked=True)
+    assert "(1 curve x 12 bottlenecks x 1 seed)" in said
+
+
 def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_the_recipes():
     own = table(recipe="paper-epochs5-reconstruction2.0", epochs=5)
     own = own[own["model"] == "inn"]

@@ -161,7 +161,8 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     rows = publishing.published()
     expected = {f"{name}.{kind}" for name in ("figure5", "figure5_log", "against_the_paper") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
-        expected |= {f"{name}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
+        for folder in (name, f"in_short/{name}") if name == "mnist" else (name,):
+            expected |= {f"{folder}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
@@ -175,7 +176,9 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     [
         (["rows=public"], "rows: 'public' is not known; allowed: local, published"),
         (["rows=published", "dataset=digitz"], "no row of 'digitz' is published; allowed: all, "),
-        (["rows=published", "models=inn"], "has no parameter 'models'"),
+        (["rows=published", "seeds=0"], "has no parameter 'seeds'"),
+        (["rows=published", "dataset=all", "models=inn"], "dataset: models pick curves of one; allowed: digits, mnist"),
+        (["rows=published", "dataset=digits", "recipes=papr"], "recipe: 'papr' is not known for inn, classic; "),
         (["rows=published", "preset=quick"], "'published' rows are full ones"),
     ],
 )
@@ -184,6 +187,20 @@ def test_what_cannot_be_drawn_from_published_rows_is_refused(given, said, tmp_pa
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 2 and said in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_few_curves_can_be_drawn_into_a_folder_of_their_own(tmp_path):
+    line = [sys.executable, str(settings.PROJECT / "workflow" / "figures.py"), "rows=published", "dataset=digits"]
+    line += ["models=classic", "recipes=paper"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2 and "figures: is missing; models and recipes would replace the whole" in done.stderr
+    subprocess.run([*line, f"figures={tmp_path}"], check=True)
+    assert {path.stem for path in (tmp_path / "digits").glob("*.png")} == {"figure5", "figure5_log", "figure6"}
+    asked = {"dataset": "digits", "models": "classic", "rows": "published", "figures": str(tmp_path / "again")}
+    papermill("20_figures_5_and_6.ipynb", tmp_path / "out.ipynb", asked)
+    (table,) = [cell for cell in cells(tmp_path / "out.ipynb") if "pivot_table" in "".join(cell["source"])]
+    said = "".join(table["outputs"][-1]["data"]["text/plain"])
+    assert "classic, tuned" in said and "PCA" in said and "INN" not in said
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """What `make figures ROWS=published` runs: draw from the published rows alone, with no image, no training, no sweep.
 
-Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K]
+Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [models=...] [recipes=...]
 
-`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet; of a data
-set whose losses have been split into the encoder's part and the decoder's, that figure, too.
+`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. Where
+curves are many, the most telling ones are drawn again by themselves, into `in_short/` of the figures' folder; of a data
+set whose losses have been split into the encoder's part and the decoder's, that figure, too. `models` and `recipes`
+are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a folder of their own.
 """
 
 import subprocess
@@ -15,7 +17,9 @@ import yaml
 
 from innae_utils import parameters, publishing, results, settings, sweeps
 
-NAMES = ("dataset", "figures", "bottleneck")
+PICKED = ("models", "recipes")
+NAMES = ("dataset", "figures", "bottleneck", *PICKED)
+IN_SHORT = {"mnist": {"models": "inn,classic,classic_1024", "recipes": "paper,tuned,borrowed"}}  # too many curves else
 
 
 def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
@@ -30,15 +34,27 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     bottleneck = given.get("bottleneck", "0")
     if not bottleneck.isdecimal():
         raise settings.ParameterError(f"bottleneck: {bottleneck!r} is not a number; allowed: one of the published")
+    picked = {name: given[name] for name in PICKED if given.get(name)}
+    if picked:
+        one, wrong = " and ".join(picked), []
+        wrong += [f"dataset: {one} pick curves of one; allowed: {', '.join(there)}"] if dataset == "all" else []
+        wrong += [] if given.get("figures") else [f"figures: is missing; {one} would replace the whole figures"]
+        settings.stop_if(wrong, "Drawing")
+        sweeps.check_sweep({"dataset": dataset, **picked}, ("dataset", *PICKED))
     folder = str(Path(given.get("figures") or settings.PROJECT / "figures").expanduser().absolute())
     settings.stop_if(parameters.check_writable("figures", Path(folder)), "Drawing")
-    common = {"rows": "published", "figures": folder}
+    common = {"rows": "published", "figures": folder, **picked}
     names = there if dataset == "all" else [dataset]
     own = [("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)}) for name in names]
     own += [
         ("25_encoder_or_decoder.ipynb", {**common, "dataset": name})
         for name in names
-        if (publishing.PUBLISHED / f"codes_{name}.csv").exists()
+        if (publishing.PUBLISHED / f"codes_{name}.csv").exists() and not picked
+    ]
+    own += [
+        ("20_figures_5_and_6.ipynb", {**common, "dataset": name, **IN_SHORT[name], "figures": f"{folder}/in_short"})
+        for name in names
+        if name in IN_SHORT and not picked
     ]
     return [*own, *([("23_whole_figure_5.ipynb", common)] if dataset == "all" else [])]
 
