@@ -550,7 +550,7 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
 
     Needs: a study of at least MIN_TRIALS finished trials at 64 (or the data set's largest), its winner's row, not worse
     than with the paper's settings (else nothing has been tuned), and the INN's there. One classic model that is not
-    above the INN, of whatever settings, refutes it.
+    above the INN, of whatever settings, refutes it. The INN is the paper's; what it has if tuned, too, is told alone.
     """
     k = min(64, panel(dataset).largest)
     studied = measured.kept(_studied, "studies", dataset, k)
@@ -573,6 +573,8 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
     if k not in inn or (missing and len(behind) == len(losses)):
         return lacking(missing)
     evidence = [f"at {k}: INN {at(inn, k)}"]
+    own = measured.curve(dataset, "inn", TUNED)
+    evidence += [f"the INN tuned, too, {at(own, k)} (not judged)"] if k in own else []
     for (model, recipe), loss in losses.items():
         if recipe == TUNED:
             before = f" (paper's settings {losses[model, 'paper']:.4f})" if (model, "paper") in losses else ""

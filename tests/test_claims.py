@@ -210,6 +210,8 @@ def test_7_tuning_does_not_close_the_gap():
     )
     assert judge(7, inn, rows({64: 0.0182}, recipe="tuned"), studies=study()).verdict == FAILS, "level"
     assert judge(7, inn, rows({64: 0.015}, recipe="tuned"), studies=study()).verdict == FAILS
+    both = judge(7, inn, rows({64: 0.010}, "inn", recipe="tuned"), rows({64: 0.015}, recipe="tuned"), studies=study())
+    assert both.verdict == FAILS and "the INN tuned, too, 0.0100 (not judged)" in both.evidence
     tuned = rows({64: 0.028}, recipe="tuned")
     lent = judge(7, inn, plain, tuned, rows({64: 0.021}, "classic_1024", recipe="borrowed"), studies=study())
     assert lent.verdict == HOLDS and "classic 1024, tuned for classic 0.0210" in lent.evidence
