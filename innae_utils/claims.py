@@ -181,8 +181,8 @@ def local(root: str | Path) -> Measured:
 
 
 class Verdict(NamedTuple):
-    """A verdict, the numbers it rests on, what is missing where nothing can be said yet, and where it is undecided how
-    many redraws agree with what the means say."""
+    """A verdict, the numbers it rests on, what is missing where nothing can be said yet, and where it is undecided
+    which verdict the redraws gave most often, and how many of them."""
 
     verdict: str
     evidence: str = ""
@@ -255,12 +255,13 @@ def steady(claim: "Claim", measured: Measured, dataset: str) -> Verdict:
     if None in s.values():
         return found._replace(evidence=f"{found.evidence}; how far seeds scatter is not known")
     shares = redrawn(claim, measured, dataset, s)
-    same, none = shares[found.verdict], shares[OPEN]
-    said = f'{found.evidence}; "{found.verdict}" in {percent(same)} of redraws'
+    most, none = max((HOLDS, FAILS), key=lambda verdict: shares[verdict]), shares[OPEN]
+    said = f'{found.evidence}; "{most}" in {percent(shares[most])} of redraws'
     said += f" ({percent(none)} cannot be judged)" if none >= 0.005 else ""
-    if same >= SURE:
+    said += "" if most == found.verdict else f', where the means say "{found.verdict}"'
+    if shares[found.verdict] >= SURE:
         return Verdict(found.verdict, said)
-    return Verdict(UNDECIDED, said, leaning=f"{percent(same)} {SIGNS[found.verdict].strip('*')}")
+    return Verdict(UNDECIDED, said, leaning=f"{percent(shares[most])} {SIGNS[most].strip('*')}")
 
 
 def redrawn(claim: "Claim", measured: Measured, dataset: str, s: Mapping[str, float]) -> dict[str, float]:
