@@ -280,8 +280,8 @@ def the_seed():
     assert sorted(halves) == ["batch / 2", "schedule x 2"], "two changes, both of twice the steps"
     assert list(off_by.index[off_by >= 2]) == [6, 8, 12] and len(off_by) == 7  # "four of the seven"
     return [
-        f"lie up to {widest:.4f} apart, {pc(share)} of the loss: their standard deviation is {deviation:.4f}, pooled over "
-        f"the {len(several)} bottlenecks with two to four runs",
+        f"lie up to {widest:.4f} apart, {pc(share)} of the loss: their standard deviation is {deviation:.4f}, pooled "
+        f"over the {len(several)} bottlenecks with two to four runs",
         f"over the {len(known)} printed bottlenecks ours is {known['difference'].mean():.4f} above the paper's, with a "
         f"standard error of {standard_error(known, deviation):.4f}",
         f"Of the {len(every)} printed points of all classic models that were run, {(every > 0).sum()} are below ours",
