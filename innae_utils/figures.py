@@ -722,7 +722,7 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
             axes.vlines(x, low, high, color=colour_of(curve), linewidth=1)
             axes.plot(x, mean, "o", color=colour_of(curve), label=curve)
         axes.set(title=settings.DATASETS[dataset].title, ylabel="ours, above the\nprinted one (%)")
-        set_bottlenecks(axes, bottlenecks, log=True)
+        set_bottlenecks(axes, bottlenecks, log=True, digit=0.022)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
     panels[-1, 0].set_xlabel("bottleneck $k$")
     said = (

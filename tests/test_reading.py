@@ -363,6 +363,36 @@ def saturation():
     ]
 
 
+def both_tuned():
+    """On digits, where the INN has a study, too."""
+    ks = settings.DATASETS["digits"].bottlenecks
+    inn, classic = ({k: loss(k, model, "tuned", "digits") for k in ks} for model in ("inn", "classic"))
+    assert all(len(runs(k, model, "tuned", "digits")) == 2 for k in ks for model in ("inn", "classic"))
+    own = json.loads((RESULTS / "tuned.json").read_text())["digits"]["inn"]
+    plain = settings.find_recipe("digits", "inn", "paper")
+    plainly = [[loss(k, model, "paper", "digits") for k in ks] for model in ("inn", "classic")]
+    linear = {k: loss(k, "pca", "exact", "digits") for k in ks}
+    assert all(inn[k] < linear[k] for k in ks) and classic[32] > linear[32], "PCA at 32"
+    widest = max(abs(inn[k] / classic[k] - 1) for k in ks if k < 32)
+    assert abs(inn[16] / classic[16] - 1) < 0.03, "level"
+    spread = max(apart(runs(k, model, "tuned", "digits")) for k in ks for model in ("inn", "classic"))
+    learnt = training(32, "inn", "tuned", "digits"), training(32, *TUNED, "digits")
+    return [
+        f"{own['trials']} trials at 32, {own['epochs']} epochs instead of {plain.epochs} and "
+        f"{own['lr'] / plain.lr:.1f} times the learning rate",
+        f"| INN, tuned | {' | '.join(f'{inn[k]:.4f}' for k in ks)} |",
+        f"| classic, tuned | {' | '.join(f'{classic[k]:.4f}' for k in ks)} |",
+        f"| INN | {' | '.join(f'{each:.4f}' for each in plainly[0])} |",
+        f"| classic | {' | '.join(f'{each:.4f}' for each in plainly[1])} |",
+        f"| PCA | {' | '.join(f'{linear[k]:.4f}' for k in ks)} |",
+        f"at 32 the INN's loss is {less(inn[32], classic[32])} lower ({less(*learnt)} in training)",
+        f"it is {less(inn[32], linear[32])} below PCA",
+        f"Up to 16 the two are within {pc(widest)} of each other",
+        f"from 16 to 32 it falls by {less(classic[32], classic[16])}, and the INN by {less(inn[32], inn[16])}",
+        f"seeds are up to {spread:.4f} apart",
+    ]
+
+
 def encoder_or_decoder():
     def row(title, curve, split):
         cells = [
@@ -471,11 +501,15 @@ def readme():
     known = settings.DATASETS["mnist"].bottlenecks
     wider = ("classic_1024", "classic_2048", "classic_deep")
     missing = [len(set(known) - set(mine[mine["model"] == model]["bottleneck"])) for model in wider]
+    pair = [{k: loss(k, model, "tuned", "digits") for k in (16, 32)} for model in ("inn", "classic")]
     lent = loss(64, "classic_1024", "borrowed")
     return [
         "the one run of `classic_1024` with the settings tuned for `classic` is level with the INN at 64 "
         f"({lent:.4f} and {ours[64]:.4f})",
         f"In the one run there is, `classic_1024` reaches it with them ({lent:.4f})",
+        f"{pair[0][32]:.4f} at 32, where the tuned classic one has {pair[1][32]:.4f} and PCA "
+        f"{loss(32, 'pca', 'exact', 'digits'):.4f}; at 16 the two are level ({pair[0][16]:.4f} and {pair[1][16]:.4f})",
+        f"on digits that opens it again: {pair[0][32]:.4f} and {pair[1][32]:.4f} at 32",
         f"`classic_1024`, `classic_2048` and `classic_deep` at {listed(missing)} of {len(known)} bottlenecks",
         f"the INN at 1024 ({loss(1024, *OTHER):.4f}; printed: {printed(1024, 'inn', 'cifar10'):.4f}) and the classic "
         f"autoencoder at 64 and 1024 ({loss(64, *OTHER_CLASSIC):.4f} and {loss(1024, *OTHER_CLASSIC):.4f}; printed: "
@@ -517,6 +551,7 @@ def reading():
         the_seed,
         the_settings,
         saturation,
+        both_tuned,
         encoder_or_decoder,
         pca,
     )
