@@ -376,6 +376,8 @@ def both_tuned():
     widest = max(abs(inn[k] / classic[k] - 1) for k in ks if k < 32)
     assert abs(inn[16] / classic[16] - 1) < 0.03, "level"
     spread = max(apart(runs(k, model, "tuned", "digits")) for k in ks for model in ("inn", "classic"))
+    late = {k: loss(k, "classic", "late", "digits") for k in ks}
+    assert [k for k in ks if late[k] < min(inn[k], classic[k])] == [2, 4, 8], "late is lower still"
     learnt = training(32, "inn", "tuned", "digits"), training(32, *TUNED, "digits")
     return [
         f"{own['trials']} trials at 32, {own['epochs']} epochs instead of {plain.epochs} and "
@@ -384,6 +386,8 @@ def both_tuned():
         f"| classic, tuned | {' | '.join(f'{classic[k]:.4f}' for k in ks)} |",
         f"| INN | {' | '.join(f'{each:.4f}' for each in plainly[0])} |",
         f"| classic | {' | '.join(f'{each:.4f}' for each in plainly[1])} |",
+        f"| classic, late decay | {' | '.join(f'{late[k]:.4f}' for k in ks)} |",
+        f"up to {less(late[2], inn[2])} lower than the tuned INN, at 2",
         f"| PCA | {' | '.join(f'{linear[k]:.4f}' for k in ks)} |",
         f"at 32 the INN's loss is {less(inn[32], classic[32])} lower ({less(*learnt)} in training)",
         f"it is {less(inn[32], linear[32])} below PCA",
