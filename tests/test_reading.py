@@ -314,10 +314,8 @@ def the_settings():
     share = {
         recipe: pc((there["paper"] - found) / (there["paper"] - loss(64, "inn"))) for recipe, found in there.items()
     }
-    lent, of_inn = runs(64, wide, "borrowed")["train_l1"].item(), runs(64, "inn")["test_l1"]
-    assert there["borrowed"] < of_inn.min() and abs(there["borrowed"] / loss(64, "inn") - 1) < 0.02, (
-        "level, if not ahead"
-    )
+    lent, of_inn = runs(64, wide, "borrowed"), runs(64, "inn")["test_l1"]
+    assert len(lent) == 2 and lent["test_l1"].max() < of_inn.min() < 1.03 * lent["test_l1"].min(), "a little below"
     assert 0.4 < seconds[wide, "borrowed"] / seconds["inn", "paper"] < 0.55, "about half the time"
     assert 10.5 < seconds["inn", "paper"] / seconds["classic", "tuned"] < 11.5  # "eleven times"
     return [
@@ -329,9 +327,10 @@ def the_settings():
         f"| INN, the paper's settings | {loss(64, 'inn'):.4f} | {closed(loss(64, 'inn'))} |",
         f"| `{wide}`, the paper's settings, {len(runs(64, wide))} seeds | {there['paper']:.4f} | |",
         f"| `{wide}`, one late drop | {there['late']:.4f} | {share['late']} of its own gap |",
-        f"| `{wide}`, the settings tuned for `classic` (`borrowed`) | {there['borrowed']:.4f} | {share['borrowed']} |",
-        f"ends at {there['borrowed']:.4f}, where the INN's two seeds have {of_inn.min():.4f} and {of_inn.max():.4f}; "
-        f"in training at {lent:.4f}, where the INN has {learnt[1]:.4f}",
+        f"| `{wide}`, the settings tuned for `classic` (`borrowed`), {len(lent)} seeds | {there['borrowed']:.4f} | {share['borrowed']} |",
+        f"ends at {listed(f'{each:.4f}' for each in lent['test_l1'])}, where the INN's two seeds have "
+        f"{of_inn.min():.4f} and {of_inn.max():.4f}; in training at {lent['train_l1'].mean():.4f}, where the INN has "
+        f"{learnt[1]:.4f}",
         f"{WINNER['epochs']} epochs, {WINNER['lr'] / recipe.lr:.2f} times the learning rate, "
         f"{WINNER['weight_decay'] / recipe.weight_decay:.2f} times the weight decay",
         f"Its own seed ends at {own:.4f}, a fresh one, in float32, at {fresh:.4f}, which is {closed(fresh)} of the gap",
@@ -506,11 +505,12 @@ def readme():
     wider = ("classic_1024", "classic_2048", "classic_deep")
     missing = [len(set(known) - set(mine[mine["model"] == model]["bottleneck"])) for model in wider]
     pair = [{k: loss(k, model, "tuned", "digits") for k in (16, 32)} for model in ("inn", "classic")]
-    lent = loss(64, "classic_1024", "borrowed")
+    lent = runs(64, "classic_1024", "borrowed")["test_l1"]
+    assert len(lent) == 2, "both of its runs"
     return [
-        "the one run of `classic_1024` with the settings tuned for `classic` is level with the INN at 64 "
-        f"({lent:.4f} and {ours[64]:.4f})",
-        f"In the one run there is, `classic_1024` reaches it with them ({lent:.4f})",
+        "`classic_1024` with the settings tuned for `classic` is a little below the INN at 64 in both of its runs "
+        f"({span(lent)}; the INN has {ours[64]:.4f})",
+        f"With them `classic_1024` reaches it ({span(lent)})",
         f"{pair[0][32]:.4f} at 32, where the tuned classic one has {pair[1][32]:.4f} and PCA "
         f"{loss(32, 'pca', 'exact', 'digits'):.4f}; at 16 the two are level ({pair[0][16]:.4f} and {pair[1][16]:.4f})",
         f"on digits that opens it again: {pair[0][32]:.4f} and {pair[1][32]:.4f} at 32",
