@@ -70,6 +70,11 @@ def with_curves(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(curve=pd.Series(labels, index=rows.index, dtype="object"))
 
 
+def without_size(curve: str) -> str:
+    """A curve's label without an image size."""
+    return re.sub(r", \d+x\d+$", "", curve)
+
+
 def base(curve: str) -> str:
     """A curve's label without an image size and what a run has set itself; curves that differ in these share a colour.
 
@@ -77,7 +82,7 @@ def base(curve: str) -> str:
         >>> base("classic, late decay, 156x128"), base("INN VAE, 10 epochs, mmd x 0.1")
         ('classic, late decay', 'INN VAE')
     """
-    return re.sub(r", (\d+x\d+|\d+ epochs|[a-z ]+ x [0-9.e+-]+)(?=,|$)", "", curve)
+    return re.sub(r", (\d+ epochs|[a-z ]+ x [0-9.e+-]+)(?=,|$)", "", without_size(curve))
 
 
 def drawn(rows: pd.DataFrame) -> list[str]:
@@ -89,11 +94,23 @@ def drawn(rows: pd.DataFrame) -> list[str]:
     """
     found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
     found = {curve for curve in found if base(curve) not in ELSEWHERE} or found
-    return sorted(found, key=lambda curve: (CURVES.index(base(curve)), curve))
+    return sorted(found, key=lambda curve: (CURVES.index(base(curve)), _numbers(curve), curve))
+
+
+def _numbers(curve: str) -> list[float]:
+    """The numbers in a label, so that 5 epochs come before 10."""
+    return [float(number) for number in re.findall(r"[0-9.]+(?:e[+-]?[0-9]+)?", curve)]
+
+
+def dashes_of(curve: str, curves: Sequence[str]) -> Any:
+    """The dashes of a curve among those drawn: none, but for a base's second, third, ... with settings of its own."""
+    alike = [other for other in curves if base(other) == base(curve) and other != base(other)]
+    return "-" if curve not in alike else ("-", (0, (4, 1)), (0, (2, 1)), (0, (1, 1)))[min(alike.index(curve), 3)]
 
 
 def only(rows: pd.DataFrame, models: Iterable[str] = (), recipes: Iterable[str] = ()) -> pd.DataFrame:
-    """The rows of these models and recipes, of all if none is named; runs with weights of their own count as theirs.
+    """The rows of these models and recipes, of all if none is named; runs with epochs or weights of their own are among
+    their recipe's.
 
     PCA stays: it is the line to compare with.
     """
@@ -118,15 +135,17 @@ def marker_of(curve: str) -> dict[str, Any]:
         >>> marker_of("classic"), marker_of("classic 1024, tuned for classic")["marker"]
         ({'marker': 'o'}, '*')
     """
+    own = curve != base(curve)  # its face is white
     if re.search(r", tuned\b", curve):
-        return {"marker": "*", "markersize": 9, "markeredgecolor": "white", "markeredgewidth": 0.5}
+        edge = {} if own else {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        return {"marker": "*", "markersize": 9, **edge}
     return {"marker": "s" if ", late decay" in curve else "o"}
 
 
 def face_of(curve: str, dataset: str) -> str:
     """The colour inside a curve's markers: white for epochs, weights or an image size of its own."""
-    own = curve == base(curve) or settings.DATASETS[dataset].shape is None
-    return colour_of(curve) if own else "white"
+    plain = without_size(curve) if settings.DATASETS[dataset].shape is None else curve
+    return colour_of(curve) if plain == base(curve) else "white"
 
 
 def one_of(rows: pd.DataFrame, column: str) -> str:
@@ -268,7 +287,8 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     known = settings.DATASETS[dataset].bottlenecks
     largest = known[-1]
     handles: dict[str, list[Line2D]] = {}
-    for curve in drawn(rows[rows["model"] != "pca"]):
+    curves = drawn(rows[rows["model"] != "pca"])
+    for curve in curves:
         mine, colour = rows[rows["curve"] == curve], colour_of(curve)
         at = all_bottlenecks(dataset, mine)  # a bottleneck that only another curve has is no gap in this one
         points = over_seeds(mine, at)
@@ -277,7 +297,8 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         order += 0.2 * (marker["marker"] == "*")
         axes.fill_between(at, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
-        handles[curve] = axes.plot(at, points["mean"], color=colour, markerfacecolor=face, zorder=order, **marker)
+        marker |= {"markerfacecolor": face, "linestyle": dashes_of(curve, curves)}
+        handles[curve] = axes.plot(at, points["mean"], color=colour, zorder=order, **marker)
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
@@ -363,10 +384,11 @@ def networks(dataset: str, rows: pd.DataFrame, picked: bool = False) -> list[tup
     known = settings.DATASETS[dataset]
     unseen = () if picked or not known.shape else known.models
     found = {(model, "") for model in unseen if model not in set(rows["model"])}
-    for row in rows[rows["model"].isin(known.models)].to_dict("records"):
+    models = list(settings.MODELS[dataset] if picked else known.models)
+    for row in rows[rows["model"].isin(models)].to_dict("records"):
         size = settings.size_suffix(dataset, row["model"], row.get("image_size", "")).strip("_")
         found.add((row["model"], size))
-    return sorted(found, key=lambda network: (known.models.index(network[0]), network[1]))
+    return sorted(found, key=lambda network: (models.index(network[0]), network[1]))
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
@@ -461,7 +483,7 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
     mine = with_curves(mine[mine["model"].isin(settings.MODEL_TITLES)])
     curves = [(m, r) for m in known.models for r in known.recipes if r in settings.recipes_of(dataset, m)]
     if picked:
-        seen = mine[mine["curve"].isin(drawn(mine))]
+        seen = mine[mine["curve"].isin([curve for curve in drawn(mine) if curve == base(curve)])]
         curves = list(dict.fromkeys(seen[["model", "recipe"]].itertuples(index=False, name=None)))
     wanted = {(*curve, k, seed) for curve, k, seed in product(curves, known.bottlenecks, known.seeds)}
     option, own = _size_option(dataset, mine)

@@ -516,7 +516,7 @@ RECIPES |= {
 # Epochs and weights of the loss that a run sets itself become part of its recipe's name: no row passes for the recipe's
 # own, and none takes its place.
 WEIGHTS = ("reconstruction", "zero_padding", "mmd", "kl")
-_OWN = re.compile(rf"-(epochs|{'|'.join(WEIGHTS)})([0-9.]+(?:e[+-]?[0-9]+)?)")
+_OWN = re.compile(rf"-(epochs(?=[1-9][0-9]*(?:-|$))|{'|'.join(WEIGHTS)})([0-9.]+(?:e[+-]?[0-9]+)?)")
 
 
 def recipe_name(recipe: str, own: Mapping[str, float]) -> str:
@@ -615,6 +615,7 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
     plain, own = split_name(recipe)
     of_study = STUDIED.get(plain)
     found = of_study(dataset, model) if of_study else RECIPES.get((dataset, _in_recipes(model), plain))
+    found = found if recipe_name(plain, own) == recipe else None  # a name that no run gives itself
     if found is None:
         known = ", ".join(recipes_of(dataset, model)) or "none"
         raise ParameterError(

@@ -337,6 +337,7 @@ def test_quick_and_cut_short_rows_do_not_count():
     assert measured(rows(CLASSIC, preset="quick")).rows.empty
     with pytest.warns(UserWarning, match="ran for 3 epochs"):
         assert measured(rows({12: 0.03}, epochs=3)).rows.empty
+    assert measured(rows({12: 0.03}, recipe="paper-epochs3", epochs=3)).rows.empty, "they would pass for seeds"
 
 
 def test_seeds_are_averaged():

@@ -371,8 +371,11 @@ def test_curves_can_be_picked():
     left, right = figures.figure5(figures.only(rows, ["classic"], ["late"]), picked=True).axes
     assert labels(left) == ["classic, late decay", "PCA"]
     assert [text.get_text().split("\n")[0] for text in right.texts] == ["classic"], "parameters of the others, too"
-    (_, said) = figures.caption(figures.only(rows, ["classic"], ["late"]), None, ["mnist"], picked=True)
-    assert "(1 curve x 12 bottlenecks x 1 seed)" in said
+    (_, said) = figures.caption(figures.only(rows, ["classic"]), None, ["mnist"], picked=True)
+    assert "(2 curves x 12 bottlenecks x 1 seed)" in said, "paper and late, not the shorter runs of `paper`"
+    variational = table(model="inn_vae", recipe="paper")
+    left, right = figures.figure5(figures.only(variational, ["inn_vae"]), picked=True).axes
+    assert labels(left)[0] == "INN VAE" and right.texts[0].get_text().startswith("INN VAE")
 
 
 def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_the_recipes():
@@ -385,6 +388,16 @@ def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_th
     assert set(names) < set(labels(left))
     faces = [line.get_markerfacecolor() for line in left.lines if line.get_color() == figures.colour_of("INN")]
     assert "white" in faces and figures.colour_of("INN") in faces
+    lengths = [table(recipe=f"paper-epochs{n}", epochs=n) for n in (5, 10)]
+    three = pd.concat([both, *(length[length["model"] == "inn"] for length in lengths)])
+    drawn = figures.drawn(three[three["model"] != "pca"])
+    assert drawn[:4] == ["INN", "INN, 5 epochs", "INN, 5 epochs, reconstruction x 2", "INN, 10 epochs"]
+    assert len({str(figures.dashes_of(curve, drawn)) for curve in drawn[1:4]}) == 3, "told apart"
+    assert figures.dashes_of("classic, late decay", drawn) == "-"
+    for curve in ("INN, tuned, 5 epochs", "INN, 5 epochs"):
+        style = figures.marker_of(curve)
+        assert figures.face_of(curve, "digits") == figures.face_of(curve, "images") == "white"
+        assert "markeredgecolor" not in style, "white on white"
     assert "more of other seeds or settings" in figures.caption(both, None, ["digits"])[1]
 
 

@@ -101,6 +101,9 @@ def test_weights_of_a_runs_own_are_in_its_recipe_and_in_the_recipes_name(tmp_pat
     assert check_run(good(tmp_path, weight_mmd=0)).recipe == "paper"
     own = {"epochs": 7, "reconstruction": 1e-7, "mmd": 12345678.9}
     assert settings.split_name(settings.recipe_name("late", own)) == ("late", own)
+    for name in ("epochs2.5", "epochs1e2", "epochs0", "epochs05", "epochs5-epochs7", "mmd0.1-epochs5", "mmd.1"):
+        with pytest.raises(settings.ParameterError, match="has no recipe"):
+            find_recipe("digits", "inn_vae", f"paper-{name}")
 
 
 def test_a_run_of_other_epochs_has_a_recipe_and_a_folder_of_its_own(tmp_path, monkeypatch):

@@ -327,7 +327,8 @@ def the_settings():
         f"| INN, the paper's settings | {loss(64, 'inn'):.4f} | {closed(loss(64, 'inn'))} |",
         f"| `{wide}`, the paper's settings, {len(runs(64, wide))} seeds | {there['paper']:.4f} | |",
         f"| `{wide}`, one late drop | {there['late']:.4f} | {share['late']} of its own gap |",
-        f"| `{wide}`, the settings tuned for `classic` (`borrowed`), {len(lent)} seeds | {there['borrowed']:.4f} | {share['borrowed']} |",
+        f"| `{wide}`, the settings tuned for `classic` (`borrowed`), {len(lent)} seeds | {there['borrowed']:.4f} | "
+        f"{share['borrowed']} |",
         f"ends at {listed(f'{each:.4f}' for each in lent['test_l1'])}, where the INN's two seeds have "
         f"{of_inn.min():.4f} and {of_inn.max():.4f}; in training at {lent['train_l1'].mean():.4f}, where the INN has "
         f"{learnt[1]:.4f}",
@@ -390,6 +391,9 @@ def both_tuned():
         f"| PCA | {' | '.join(f'{linear[k]:.4f}' for k in ks)} |",
         f"at 32 the INN's loss is {less(inn[32], classic[32])} lower ({less(*learnt)} in training)",
         f"it is {less(inn[32], linear[32])} below PCA",
+        f"with the paper's settings it falls by {less(plainly[1][-1], plainly[1][-2])} there",
+        f"the INN's test loss is {pc(inn[32] / learnt[0] - 1)} above that in training, the classic one's "
+        f"{pc(classic[32] / learnt[1] - 1)}",
         f"Up to 16 the two are within {pc(widest)} of each other",
         f"from 16 to 32 it falls by {less(classic[32], classic[16])}, and the INN by {less(inn[32], inn[16])}",
         f"seeds are up to {spread:.4f} apart",

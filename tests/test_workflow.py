@@ -362,7 +362,10 @@ def test_make_publish_puts_rows_reconstructions_and_the_readmes_table_in_their_p
     assert line in (publishing / "README.md").read_text()
     put_run(publishing, 0)
     put_run(publishing, 0, model="classic")
-    assert publish(publishing, "models=inn").returncode == 0
+    put_run(publishing, 3, recipe="paper-epochs3", epochs=3)
+    done = publish(publishing, "models=inn")
+    assert done.returncode == 0 and "left out: inn paper-epochs3 k=12 seed=3 has epochs or weights" in done.stderr
+    assert "seed=3" not in publish(publishing, "seeds=1").stderr, "it was not asked for"
     rows = pd.read_csv(folder / "mnist.csv")
     assert rows[["model", "seed"]].values.tolist() == [["inn", 0], ["inn", 1], ["inn", 2]]
     assert "inn_paper_k0012_seed0.npz" in {path.name for path in folder.rglob("*.npz")}

@@ -2,8 +2,8 @@
 
 Usage: python workflow/publish.py [dataset=mnist] [models=...] [recipes=...] [bottlenecks=...] [seeds=...] [runs=FOLDER]
 
-Every whole, full run under `runs` is published, or those that the lists name. Quick, unfinished or uncommitted ones are
-refused, and nothing is written then.
+Every whole, full run of a recipe under `runs` is published, or those that the lists name. Runs with epochs or weights
+of their own are left out, and named; quick or uncommitted ones are refused, and nothing is written then.
 """
 
 import sys
@@ -20,15 +20,17 @@ def chosen(given: dict[str, str]):
     """The rows to publish and the folder of their runs. Raises ParameterError if a name or value is not known."""
     sweep = sweeps.check_sweep(given, NAMES)
     rows = results.uncut(results.gather(sweep.run_folder))
-    own = rows["recipe"].map(lambda recipe: bool(settings.split_name(recipe)[1])).astype(bool)
-    for row in rows[own].itertuples():
-        print(
-            f"left out: {row.model} {row.recipe} k={row.bottleneck} has epochs or weights of its own", file=sys.stderr
-        )
-    rows = rows[~own & (rows["dataset"] == sweep.dataset)]
+    rows = rows[rows["dataset"] == sweep.dataset]
+    plain = rows["recipe"].map(lambda recipe: settings.split_name(recipe)[0])
     for name, column in (("models", "model"), ("recipes", "recipe"), ("bottlenecks", "bottleneck"), ("seeds", "seed")):
         if name in given:
-            rows = rows[rows[column].isin({getattr(job, column) for job in sweep.jobs})]
+            values = plain if column == "recipe" else rows[column]
+            rows = rows[values.isin({getattr(job, column) for job in sweep.jobs})]
+            plain = plain.loc[rows.index]
+    for row in rows[rows["recipe"] != plain].itertuples():
+        place = f"{row.model} {row.recipe} k={row.bottleneck} seed={row.seed}"
+        print(f"left out: {place} has epochs or weights of its own", file=sys.stderr)
+    rows = rows[rows["recipe"] == plain]
     if rows.empty:
         raise results.ResultError(f"no whole run has finished under {sweep.run_folder} that was asked for")
     return rows, sweep.run_folder
