@@ -518,7 +518,7 @@ def readme():
         f"With them `classic_1024` reaches it ({span(lent)})",
         f"{pair[0][32]:.4f} at 32, where the tuned classic one has {pair[1][32]:.4f} and PCA "
         f"{loss(32, 'pca', 'exact', 'digits'):.4f}; at 16 the two are level ({pair[0][16]:.4f} and {pair[1][16]:.4f})",
-        f"on digits that opens it again: {pair[0][32]:.4f} and {pair[1][32]:.4f} at 32",
+        f"on digits, where both are, it is ahead: {pair[0][32]:.4f} and {pair[1][32]:.4f} at 32",
         f"`classic_1024`, `classic_2048` and `classic_deep` at {listed(missing)} of {len(known)} bottlenecks",
         f"the INN at 1024 ({loss(1024, *OTHER):.4f}; printed: {printed(1024, 'inn', 'cifar10'):.4f}) and the classic "
         f"autoencoder at 64 and 1024 ({loss(64, *OTHER_CLASSIC):.4f} and {loss(1024, *OTHER_CLASSIC):.4f}; printed: "
