@@ -99,7 +99,7 @@ def drawn(rows: pd.DataFrame) -> list[str]:
 
 def _numbers(curve: str) -> list[float]:
     """The numbers in a label, so that 5 epochs come before 10."""
-    return [float(number) for number in re.findall(r"[0-9.]+(?:e[+-]?[0-9]+)?", curve)]
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", curve)]
 
 
 def dashes_of(curve: str, curves: Sequence[str]) -> Any:
