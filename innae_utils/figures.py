@@ -102,10 +102,17 @@ def _numbers(curve: str) -> list[float]:
     return [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", curve)]
 
 
-def dashes_of(curve: str, curves: Sequence[str]) -> Any:
-    """The dashes of a curve among those drawn: none, but for a base's second, third, ... with settings of its own."""
+def told_apart(curve: str, curves: Sequence[str]) -> dict[str, Any]:
+    """Other markers and dashes for a recipe's second, third, ... curve with settings of its own, among those drawn.
+
+    Example:
+        >>> told_apart("INN, 9 epochs", ["INN", "INN, 5 epochs", "INN, 9 epochs"]), told_apart("INN", ["INN"])
+        ({'marker': 'v', 'linestyle': (0, (4, 1))}, {})
+    """
     alike = [other for other in curves if base(other) == base(curve) and other != base(other)]
-    return "-" if curve not in alike else ("-", (0, (4, 1)), (0, (2, 1)), (0, (1, 1)))[min(alike.index(curve), 3)]
+    place = alike.index(curve) if curve in alike else 0
+    looks = [("v", (0, (4, 1))), ("D", (0, (2, 1))), ("P", (0, (1, 1)))]
+    return dict(zip(("marker", "linestyle"), looks[min(place, 3) - 1], strict=True)) if place else {}
 
 
 def only(rows: pd.DataFrame, models: Iterable[str] = (), recipes: Iterable[str] = ()) -> pd.DataFrame:
@@ -297,7 +304,7 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         order += 0.2 * (marker["marker"] == "*")
         axes.fill_between(at, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
-        marker |= {"markerfacecolor": face, "linestyle": dashes_of(curve, curves)}
+        marker |= {"markerfacecolor": face, **told_apart(curve, curves)}
         handles[curve] = axes.plot(at, points["mean"], color=colour, zorder=order, **marker)
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)

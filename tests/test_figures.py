@@ -392,8 +392,8 @@ def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_th
     three = pd.concat([both, *(length[length["model"] == "inn"] for length in lengths)])
     drawn = figures.drawn(three[three["model"] != "pca"])
     assert drawn[:4] == ["INN", "INN, 5 epochs", "INN, 5 epochs, reconstruction x 2", "INN, 10 epochs"]
-    assert len({str(figures.dashes_of(curve, drawn)) for curve in drawn[1:4]}) == 3, "told apart"
-    assert figures.dashes_of("classic, late decay", drawn) == "-"
+    assert len({str(figures.told_apart(curve, drawn)) for curve in drawn[1:4]}) == 3, "told apart"
+    assert figures.told_apart("classic, late decay", drawn) == {}
     for curve in ("INN, tuned, 5 epochs", "INN, 5 epochs"):
         style = figures.marker_of(curve)
         assert figures.face_of(curve, "digits") == figures.face_of(curve, "images") == "white"
