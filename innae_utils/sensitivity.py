@@ -4,13 +4,14 @@ A printed curve that is missed by a few thousandths may be missed for a hundred 
 point by as much, and which do not, and what becomes of it where the paper is silent or can be read otherwise: short
 trainings, as far as the second fall of the learning rate, after which a loss hardly moves any more.
 
-The folder of a call holds `changes.csv`, a row as soon as it is measured; the next call goes on where it stopped.
+The folder of a call holds `changes.csv`, a row as soon as it is measured, and a checkpoint of the training that is
+under way; the next call goes on where it stopped.
 """
 
 import datetime
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from innae_utils.settings import PROJECT, Recipe, ours
 
 # What 24_what_moves_it declares; a test compares the two.
 PARAMETERS = (
-    "dataset", "model", "bottleneck", "seed", "preset", "epochs", "data_root", "runs", "device", "precision",
+    "dataset", "model", "bottleneck", "seed", "preset", "epochs", "changes", "data_root", "runs", "device", "precision",
 )  # fmt: skip
 AS_IT_IS = "as it is"
 # A change is a field of the recipe and its factor; `schedule` stretches all epochs and falls of the learning rate.
@@ -50,10 +51,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """The checked parameters: the run that is changed, how many epochs of its schedule are trained, and the folder."""
+    """The checked parameters: the run that is changed, how many epochs of its schedule are trained, with which changes
+    (the unchanged one first), and the folder."""
 
     run: parameters.Run
     epochs: int
+    changes: tuple[str, ...]
     folder: Path
 
     @property
@@ -63,7 +66,8 @@ class Plan:
 
 
 def check_plan(given: Mapping[str, Any]) -> Plan:
-    """Check every parameter. `epochs` 0 means up to the second fall of the learning rate, or all if there is none.
+    """Check every parameter. `epochs` 0 means up to the second fall of the learning rate, or all if there is none;
+    `changes` is a list with commas, "" for all that the model has.
 
     Raises ParameterError that lists what is wrong.
     """
@@ -80,12 +84,28 @@ def check_plan(given: Mapping[str, Any]) -> Plan:
     few = settings.quick_of(settings.spec_of(p["dataset"], p["model"]))["epochs"]
     known = {name: p[name] for name in (*PLACE, "data_root", "device", "precision")}
     run = parameters.check_run({**known, "recipe": "paper", "epochs": 0, "recompute": False, "run_dir": ""})
-    settings.stop_if(settings.check_number("epochs", p["epochs"], 0, base.epochs, f"0 to {base.epochs}"), "The study")
+    wrong = settings.check_number("epochs", p["epochs"], 0, base.epochs, f"0 to {base.epochs}")
+    chosen, wrong_changes = _chosen(run.model, p["changes"])
+    settings.stop_if([*wrong, *wrong_changes], "The study")
     second = (*base.milestones, base.epochs, base.epochs)[1]
     epochs = few if run.preset == "quick" else p["epochs"] or second
     root = settings.preset_folder(Path(p["runs"] or PROJECT / "runs").expanduser().absolute(), run.preset)
     folder = root / "sensitivity" / run.dataset / run.model / f"k{run.bottleneck:04d}" / f"seed{run.seed}"
-    return Plan(run, epochs, folder)
+    return Plan(run, epochs, chosen, folder)
+
+
+def _chosen(model: str, changes: Any) -> tuple[tuple[str, ...], list[str]]:
+    """The changes of a list with commas, the unchanged training first, and what is wrong with the list."""
+    known = changes_of(model)
+    if not isinstance(changes, str):
+        return (), [f"changes: {changes!r} is a {type(changes).__name__}; allowed: a string, names with commas"]
+    asked = [name.strip() for name in changes.split(",") if name.strip()]
+    wrong = [
+        f"changes: {name!r} is not known for {model}; allowed: {', '.join(known)}"
+        for name in asked
+        if name not in known
+    ]
+    return tuple(dict.fromkeys([AS_IT_IS, *(asked or known)])), wrong
 
 
 def initialise_as_torch(network) -> None:
@@ -145,7 +165,7 @@ def changed(base: Recipe, change: str, epochs: int) -> Recipe:
 
 
 def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Train with every change that is still missing, one after the other; one record each, `COLUMNS`, known ones first.
+    """Train with every change of the plan that is still missing, one after the other; one record each, `COLUMNS`.
 
     A training whose loss does not stay finite has no losses in its record.
 
@@ -161,7 +181,7 @@ def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     path = plan.folder / "changes.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = _done(path)
-    for change in changes_of(plan.run.model):
+    for change in plan.changes:
         wanted = _wanted(plan, change, images)
         record = next((record for record in done if record["change"] == change), None)
         if record is None:
@@ -199,10 +219,10 @@ def _settings_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]:
-    """Train once; the losses, and what this process knows of itself."""
+    """Train once, or to the end; the losses, and what this process knows of itself."""
     import torch
 
-    from innae_utils import models, train
+    from innae_utils import models, results, train
 
     run, recipe, made_by = plan.run, changed(plan.base, change, plan.epochs), commit()
     network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed)
@@ -212,12 +232,18 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
     network = network.to(images["train"].device)
     precision = train.pick_precision(run.precision, images["train"])
     losses = {"train_l1": float("nan"), "test_l1": float("nan"), "seconds": float("nan")}
+    identity = f"{change}: {results.identity(replace(run, recipe_settings=recipe), precision)}"
+    checkpoint = plan.folder / "checkpoint.pt"
+    again = {"checkpoint": checkpoint, "identity": identity}
     try:
-        history = list(train.fit(network, images["train"], recipe, seed=run.seed, precision=precision))
+        history = list(train.fit(network, images["train"], recipe, seed=run.seed, precision=precision, **again))
         losses = {f"{split}_l1": train.evaluate(network, images[split]) for split in ("train", "test")}
         losses["seconds"] = round(sum(record["seconds"] for record in history), 3)
+    except train.CheckpointError:
+        raise
     except train.TrainingError:
         pass  # diverged: that is an answer too
+    checkpoint.unlink(missing_ok=True)
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {**losses, "threads": torch.get_num_threads(), "commit": made_by, "finished_at": finished}
 
@@ -267,17 +293,25 @@ def pooled_deviation(values, points) -> tuple[float, int]:
 # ---- published -------------------------------------------------------------------------------------------------
 
 
-def publish(folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "results") -> None:
+def publish(
+    folder: str | os.PathLike, results: str | os.PathLike = PROJECT / "results", changes: Iterable[str] | None = None
+) -> None:
     """Add a folder's `changes.csv` to `results/sensitivity_<dataset>.csv`, in the place of earlier ones of its point.
 
-    Raises ResultError if it is not whole, quick, cut short before the second fall of the learning rate, not of all
-    training images, without a loss of the unchanged training, not of these changes, or made by code that no commit
-    holds. Nothing is written then.
+    Args:
+        folder: of a plan.
+        results: where published rows lie.
+        changes: those that were meant, `plan.changes`; None for all that the model has.
+
+    Raises ResultError if one of them is missing, or if it is quick, cut short before the second fall of the learning
+    rate, not of all training images, without a loss of the unchanged training, not of these changes, or made by code
+    that no commit holds. Nothing is written then.
     """
     import pandas as pd
 
     table = pd.read_csv(Path(folder) / "changes.csv")
-    if missing := [change for change in changes_of(table["model"].iloc[0]) if change not in set(table["change"])]:
+    wanted = changes_of(table["model"].iloc[0]) if changes is None else [AS_IT_IS, *changes]
+    if missing := [change for change in wanted if change not in set(table["change"])]:
         raise ResultError(f"{folder} is not finished ({', '.join(missing)}); run the notebook again, it goes on")
     if not (table["preset"] == "full").all():
         raise ResultError(f"{folder} is quick and not a result; publish full ones alone")

@@ -36,6 +36,10 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says where it stopped and what to try."""
 
 
+class CheckpointError(TrainingError):
+    """A checkpoint that cannot be read; the message says which file."""
+
+
 class GpuMemoryError(RuntimeError):
     """A GPU's memory is too small for a training step; no fault of the training, and the message says what to try."""
 
@@ -111,6 +115,7 @@ def fit(
 
     Raises:
         TrainingError: the loss of an epoch is not finite; neither record nor checkpoint of it is kept.
+        CheckpointError: the checkpoint cannot be read.
         GpuMemoryError: a GPU's memory does not hold a step.
     """
     model.train()
@@ -343,4 +348,4 @@ def _resume(path: Path | None, identity: str, model: nn.Module, optimizer) -> li
         optimizer.param_groups[0].update(of_device)
         return state["history"]
     except Exception as error:  # torch.load raises a dozen kinds for a file that is not its own
-        raise TrainingError(f"the checkpoint {path} cannot be read ({error}); delete it to start afresh") from error
+        raise CheckpointError(f"the checkpoint {path} cannot be read ({error}); delete it to start afresh") from error

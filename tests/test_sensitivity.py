@@ -9,7 +9,7 @@ from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
 
 GIVEN = {
-    "dataset": "digits", "model": "classic", "bottleneck": 4, "seed": 0, "preset": "quick", "epochs": 0,
+    "dataset": "digits", "model": "classic", "bottleneck": 4, "seed": 0, "preset": "quick", "epochs": 0, "changes": "",
     "data_root": "", "device": "cpu", "precision": "auto",
 }  # fmt: skip
 
@@ -37,6 +37,12 @@ def test_the_notebook_declares_the_parameters_that_are_checked():
         ({"epochs": 101}, "allowed: 0 to 100"),
         ({"epochs": 1.5}, "1.5 is a float"),
         ({"runs": 3}, "allowed: a string"),
+        ({"changes": 3}, "changes: 3 is a int; allowed: a string"),
+        (
+            {"changes": "batch x 2, batch x 3"},
+            "changes: 'batch x 3' is not known for classic; allowed: as it is, weight",
+        ),
+        ({"model": "inn", "changes": "ReLU on the bottleneck"}, "is not known for inn"),
         ({"epoch": 3}, "24_what_moves_it has no parameter 'epoch'"),
     ],
 )
@@ -149,6 +155,49 @@ def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_pat
         list(sensitivity.measure(plan(tmp_path), images))
 
 
+def test_some_changes_alone_and_more_of_them_later(tmp_path, images):
+    few = plan(tmp_path, changes="batch x 2, schedule x 1.2")
+    first = list(sensitivity.measure(few, images))
+    assert [record["change"] for record in first] == ["as it is", "batch x 2", "schedule x 1.2"]
+    later = list(sensitivity.measure(plan(tmp_path, changes="batch / 2"), images))
+    assert later[0] == first[0], "the unchanged one is not trained again"
+    table = pd.read_csv(few.folder / "changes.csv")
+    assert list(table["change"]) == ["as it is", "batch x 2", "schedule x 1.2", "batch / 2"], "nothing is lost"
+
+
+def test_a_killed_training_goes_on_from_its_last_epoch(tmp_path, images, monkeypatch):
+    """And ends with the numbers of an unbroken one; one of another change is not gone on from."""
+    made = plan(tmp_path, changes="schedule x 2")
+    whole = list(sensitivity.measure(plan(tmp_path / "whole", changes="schedule x 2"), images))
+    really = train.fit
+
+    def killed(*given, **named):
+        for record in really(*given, **named):
+            yield record
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        list(sensitivity.measure(made, images))
+    resumed = []
+
+    def counted(*given, **named):
+        for record in really(*given, **named):
+            resumed.append(record["seconds"])
+            yield record
+
+    left = torch.load(made.folder / "checkpoint.pt")
+    assert [record["epoch"] for record in left["history"]] == [1]
+    monkeypatch.setattr(train, "fit", counted)
+    found = list(sensitivity.measure(made, images))
+    assert resumed[0] == left["history"][0]["seconds"], "not trained again"
+    assert [record["test_l1"] for record in found] == [record["test_l1"] for record in whole]
+    assert not (made.folder / "checkpoint.pt").exists()
+    (made.folder / "checkpoint.pt").write_text("torn")
+    with pytest.raises(train.CheckpointError, match="cannot be read"):
+        list(sensitivity.measure(plan(tmp_path, changes="batch / 2"), images))
+
+
 def test_a_gpu_without_memory_is_no_answer(tmp_path, images, monkeypatch):
     """It goes through, and leaves no record: a training that diverges would be one."""
 
@@ -203,6 +252,17 @@ def test_what_is_finished_is_published_in_the_place_of_its_elder(tmp_path):
     found = sensitivity.published("mnist", tmp_path)
     assert len(found) == 2 * len(sensitivity.CHANGES) and list(found.columns) == list(sensitivity.COLUMNS)
     assert sensitivity.published("digits", tmp_path).empty
+
+
+def test_some_changes_are_published_where_they_were_meant(tmp_path):
+    some = table_of()[table_of()["change"].isin(["as it is", "batch x 2"])]
+    some.to_csv(tmp_path / "changes.csv", index=False)
+    with pytest.raises(ResultError, match=r"not finished \(weight decay 0, "):
+        sensitivity.publish(tmp_path, tmp_path)
+    with pytest.raises(ResultError, match=r"not finished \(batch / 2\)"):
+        sensitivity.publish(tmp_path, tmp_path, changes=["batch x 2", "batch / 2"])
+    sensitivity.publish(tmp_path, tmp_path, changes=["batch x 2"])
+    assert list(sensitivity.published("mnist", tmp_path)["change"]) == ["as it is", "batch x 2"]
 
 
 @pytest.mark.parametrize(
