@@ -21,7 +21,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 
 from innae_utils import models, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation, strip
-from innae_utils.sensitivity import AS_IT_IS
+from innae_utils.sensitivity import AS_IT_IS, CHANGES
 
 STYLE = Path(__file__).with_name("innae.mplstyle")
 CURVES = [  # in the order of the legend; a curve keeps its colour in every figure
@@ -681,18 +681,19 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     The caption says which is which, and how many epochs were trained.
 
     Args:
-        table: the columns of `sensitivity.COLUMNS`, of one data set and one model; a panel each bottleneck. Trainings
+        table: the columns of `sensitivity.COLUMNS`, of one data set; a panel each model and bottleneck. Trainings
             that diverged have no L1 and are not drawn.
         printed: of `publishing.read_printed`.
     """
-    dataset, model = one_of(table, "dataset"), one_of(table, "model")
-    names = list(dict.fromkeys(table["change"]))[::-1]
-    bottlenecks = sorted(table["bottleneck"].unique())
-    size = (2.3 + 2.9 * len(bottlenecks), 1.1 + 0.22 * len(names))
-    figure, panels = plt.subplots(1, len(bottlenecks), figsize=size, sharey=True, squeeze=False)
+    dataset = one_of(table, "dataset")
+    names = [name for name in CHANGES if name in set(table["change"])][::-1]
+    models = [model for model in settings.MODEL_TITLES if model in set(table["model"])]
+    points = [(model, k) for model in models for k in sorted(table[table["model"] == model]["bottleneck"].unique())]
+    size = (2.3 + 2.9 * len(points), 1.1 + 0.22 * len(names))
+    figure, panels = plt.subplots(1, len(points), figsize=size, sharey=True, squeeze=False)
     bands = 0
-    for axes, k in zip(panels[0], bottlenecks, strict=True):
-        here = table[table["bottleneck"] == k]
+    for axes, (model, k) in zip(panels[0], points, strict=True):
+        here = table[(table["model"] == model) & (table["bottleneck"] == k)]
         axes.plot(here["test_l1"], here["change"].map(names.index), "o", alpha=0.8, markeredgewidth=0)
         plain = here[here["change"] == AS_IT_IS]["test_l1"].mean()
         axes.axvline(plain, color=colour_of(settings.curve_title(model, "paper")), linewidth=0.8, zorder=1)
@@ -703,17 +704,23 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
             bands += 1
         axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel", xlim=(0, None))
     panels[0][0].set_yticks(range(len(names)), names)
-    epochs = sorted(int(n) for n in set(table[table["change"] == AS_IT_IS]["epochs"]))
-    others = sorted({int(n) for n in table["epochs"]} - set(epochs))
-    said = f"A dot a training of {' or '.join(map(str, epochs))} epochs"
-    said += f" (a stretched schedule: {' or '.join(map(str, others))})" if others else ""
-    said += ". The line is the mean of the trainings as they are"
+    lengths = [_epochs_of(table[table["model"] == model], named=len(models) > 1) for model in models]
+    said = f"A dot a training of {', '.join(lengths)}. The line is the mean of the trainings as they are"
     said += "; the grey band is the paper's printed value, as wide as it can be read." if bands else "."
     presets = [preset for preset in table["preset"].unique() if preset != "full"]
     said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
     width = int(19 * figure.get_figwidth())
     figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
+
+
+def _epochs_of(table: pd.DataFrame, named: bool) -> str:
+    """How many epochs the trainings of a model have, named or not: "20 epochs (a stretched schedule: 24 or 40)"."""
+    usual = {int(n) for n in table.loc[table["change"] == AS_IT_IS, "epochs"]}
+    stretched = {int(n) for n in table["epochs"]} - usual
+    said = " or ".join(map(str, sorted(usual))) + " epochs"
+    said += f" of {settings.MODEL_TITLES[one_of(table, 'model')]}" if named else ""
+    return said + (f" (a stretched schedule: {' or '.join(map(str, sorted(stretched)))})" if stretched else "")
 
 
 # ---- ours beside the paper's -----------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from innae_utils import codes, publishing, results, sensitivity, settings
 RESULTS = settings.PROJECT / "results"
 ROWS = publishing.published()
 PRINTED = publishing.read_printed()
-CHANGES = pd.read_csv(RESULTS / "sensitivity_mnist.csv").set_index(["bottleneck", "change"])["test_l1"]
+CHANGED = pd.read_csv(RESULTS / "sensitivity_mnist.csv").set_index(["model", "bottleneck", "change"])["test_l1"]
+CHANGES = CHANGED["classic"]
 STUDY = pd.read_csv(RESULTS / "tuning_mnist.csv")
 WINNER = json.loads((RESULTS / "tuned.json").read_text())["mnist"]["classic"]
 EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv")

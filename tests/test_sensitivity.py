@@ -297,6 +297,20 @@ def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     assert turned.lines[1].get_xdata()[0] == pytest.approx(0.04), "in whatever order"
 
 
+def test_the_figure_tells_models_apart():
+    other = table_of(model="inn", test_l1=0.02).assign(epochs=10)
+    other.loc[other["change"] == "schedule x 2", "epochs"] = 20
+    other = other[other["change"].isin(["as it is", "schedule x 2"])]
+    figure = figures.changes(pd.concat([table_of(), other]), publishing.read_printed())
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("INN, $k$ = 64", "classic, $k$ = 64")
+    assert list(left.lines[0].get_xdata()) == [0.02, 0.02] and len(right.lines[0].get_xdata()) == len(
+        sensitivity.CHANGES
+    )
+    said = " ".join(figure.get_supxlabel().split())
+    assert "10 epochs of INN (a stretched schedule: 20), 20 epochs of classic (a stretched schedule: 24 or 40)." in said
+
+
 def seeds_of(losses, **changes):
     known = {"dataset": "mnist", "model": "classic", "recipe": "paper", "image_size": "28x28", **changes}
     return pd.DataFrame([{**known, "bottleneck": k, "seed": s, "test_l1": loss} for (k, s), loss in losses.items()])
