@@ -184,7 +184,7 @@ def local(root: str | Path) -> Measured:
 
 class Verdict(NamedTuple):
     """A verdict, the numbers it rests on, what is missing where nothing can be said yet, and where it is undecided
-    which of "holds" and "does not hold" the redraws gave more often, and in what share of them."""
+    in what share of the redraws it holds and does not (the rest cannot be judged)."""
 
     verdict: str
     evidence: str = ""
@@ -263,7 +263,8 @@ def steady(claim: "Claim", measured: Measured, dataset: str) -> Verdict:
     said += "" if most == found.verdict else f', where the means say "{found.verdict}"'
     if shares[found.verdict] >= SURE:
         return Verdict(found.verdict, said)
-    return Verdict(UNDECIDED, said, leaning=f"{percent(shares[most])} {SIGNS[most].strip('*')}")
+    each = [f"{percent(shares[verdict])} {SIGNS[verdict].strip('*')}" for verdict in (HOLDS, FAILS)]
+    return Verdict(UNDECIDED, said, leaning=", ".join(each))
 
 
 def redrawn(claim: "Claim", measured: Measured, dataset: str, s: Mapping[str, float]) -> dict[str, float]:

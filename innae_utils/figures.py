@@ -181,7 +181,7 @@ def figure5(
 
     Args:
         rows: of `results.gather` or `publishing.published`, of one data set and one preset. Lines are means over seeds,
-            with a gap where a bottleneck of the data set's own has no run; bands reach from the smallest to the largest
+            dotted where a bottleneck of the data set's own has no run; bands reach from the smallest to the largest
             seed. Rows of the model `pca` make the dashed reference line.
         printed: the paper's points (`publishing.read_printed`), drawn thin and grey; None for none.
         log: both axes of (a) logarithmic, and that of bottlenecks in (b).
@@ -306,6 +306,8 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
         marker |= {"markerfacecolor": face, **told_apart(curve, curves)}
         handles[curve] = axes.plot(at, points["mean"], color=colour, zorder=order, **marker)
+        if len(run := bridged(points["mean"])):
+            axes.plot(run.index, run, ":", color=colour, linewidth=0.9, zorder=order - 0.05, gid="bridge")
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
@@ -324,6 +326,18 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     else:
         axes.set_ylim(0, None)
     legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right")
+
+
+def bridged(losses: pd.Series) -> pd.Series:
+    """The points of a curve (bottleneck -> loss) that has gaps between them; none where it has no gap.
+
+    Example:
+        >>> nan = float("nan")
+        >>> bridged(pd.Series({1: nan, 2: 0.3, 4: nan, 8: 0.2})).to_dict(), len(bridged(pd.Series({1: 0.3, 2: nan})))
+        ({2: 0.3, 8: 0.2}, 0)
+    """
+    run = losses.dropna()
+    return run if len(run) and losses.loc[run.index[0] : run.index[-1]].isna().any() else run[:0]
 
 
 def set_log_losses(axes: Axes) -> None:
@@ -470,8 +484,8 @@ def caption(
     """What figure 5 does not show by itself: a paragraph on how to read it, and one a data set on its runs.
 
     Each data set's paragraph counts the runs that are there and missing, of its own bottlenecks, curves (if
-    `picked`, those that the rows have) and seeds, and says where runs that are drawn as one curve, or side by side,
-    were not made alike.
+    `picked`, those of them that the rows have) and seeds, and says where runs that are drawn as one curve, or side by
+    side, were not made alike.
     """
     reading = ["Lines are means over seeds, bands reach from the smallest to the largest seed."]
     theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
@@ -481,7 +495,16 @@ def caption(
     unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
     reading.append(f"Ring (no verdict): the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
+    if any(_has_gap(dataset, rows) for dataset in datasets):
+        reading.insert(1, "Dotted: bottlenecks in between have not been run.")
     return [" ".join(reading), *(" ".join(_of_runs(dataset, rows, picked)) for dataset in datasets)]
+
+
+def _has_gap(dataset: str, rows: pd.DataFrame) -> bool:
+    """Whether a curve that is drawn of a data set lacks a bottleneck between two that it has."""
+    mine = with_curves(rows[(rows["dataset"] == dataset) & (rows["model"] != "pca")])
+    curves = (mine[mine["curve"] == curve] for curve in drawn(mine))
+    return any(len(bridged(over_seeds(one, all_bottlenecks(dataset, one))["mean"])) for one in curves)
 
 
 def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
@@ -491,7 +514,8 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
     curves = [(m, r) for m in known.models for r in known.recipes if r in settings.recipes_of(dataset, m)]
     if picked:
         seen = mine[mine["curve"].isin([curve for curve in drawn(mine) if curve == base(curve)])]
-        curves = list(dict.fromkeys(seen[["model", "recipe"]].itertuples(index=False, name=None)))
+        found = list(dict.fromkeys(seen[["model", "recipe"]].itertuples(index=False, name=None)))
+        curves = [curve for curve in curves if curve in found] or found
     wanted = {(*curve, k, seed) for curve, k, seed in product(curves, known.bottlenecks, known.seeds)}
     option, own = _size_option(dataset, mine)
     there = set(mine[own][["model", "recipe", "bottleneck", "seed"]].itertuples(index=False, name=None))
@@ -514,15 +538,17 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
         values = (
             {curve: sorted(part[column].unique()) for curve, part in mine.groupby("curve")} if column in mine else {}
         )
-        if len({value for each in values.values() for value in each}) > 1:
+        known_values = sorted({value for each in values.values() for value in each})
+        if len(known_values) > 1 and max(map(len, values.values())) > 1:
+            said.append(f"{what}: {' or '.join(known_values)}, each row says which.")
+        elif len(known_values) > 1:
             plain = [curve for curve in drawn(mine) if values[curve] != [curve.split(", ")[-1]]]  # its label says it
             alike: dict[str, list[str]] = {}
             for curve in plain:
                 alike.setdefault(" and ".join(values[curve]), []).append(curve)
             said.append(f"{what}: {'; '.join(f'{value} ({_joined(of)})' for value, of in alike.items())}.")
     commits = mine.groupby("curve")["commit"].nunique() if "commit" in mine else pd.Series(dtype=int)
-    several = [f"{curve} ({commits[curve]})" for curve in drawn(mine) if commits.get(curve, 1) > 1]
-    said += [f"Made by more than one commit, which the rows name: {_joined(several)}."] if several else []
+    said += ["Made by more than one commit, which the rows name."] if (commits > 1).any() else []
     return said
 
 

@@ -73,7 +73,7 @@ def line_of(axes, colour):
     (found,) = [
         line
         for line in axes.get_lines()
-        if line.get_gid() != "ring" and matplotlib.colors.same_color(line.get_color(), colour)
+        if not line.get_gid() and matplotlib.colors.same_color(line.get_color(), colour)
     ]
     return np.asarray(found.get_xdata()), np.asarray(found.get_ydata(), dtype=float)
 
@@ -107,8 +107,12 @@ def test_a_missing_bottleneck_in_the_middle_is_a_gap_and_a_single_point_has_a_ma
     left, _ = figures.figure5(rows[(rows["model"] == "inn") & (rows["bottleneck"] != 4)]).axes
     _, y = line_of(left, figures.colour_of("INN"))
     assert np.isnan(y).tolist() == [False, True, False, True, True]
-    (line,) = left.get_lines()
+    line, bridge = left.get_lines()
     assert line.get_marker() == "o" and line.get_markersize() > 2
+    assert bridge.get_linestyle() == ":" and list(bridge.get_xdata()) == [2, 8], "where nothing has been run"
+    assert "Dotted: bottlenecks in between have not been run." in " ".join(left.figure.get_supxlabel().split())
+    whole = figures.figure5(rows[rows["model"] == "inn"])
+    assert len(whole.axes[0].get_lines()) == 1 and "Dotted" not in whole.get_supxlabel(), "not run to its end is no gap"
 
 
 def test_figure_5_draws_the_papers_points_thin_grey_and_told_apart():
@@ -261,7 +265,9 @@ def test_the_caption_says_what_was_not_made_alike():
     rows.loc[(rows["recipe"] == "late") & (rows["seed"] == 1), "commit"] = "bbbbbbbbbb"
     said = figures.caption(rows, None, ["digits"])[1]
     assert "Precision of training: bf16 (INN); fp32 (classic; classic, late decay)." in said
-    assert "Made by more than one commit, which the rows name: classic, late decay (2)." in said
+    assert "Made by more than one commit, which the rows name." in said
+    rows.loc[(rows["model"] == "inn") & (rows["seed"] == 1), "precision"] = "fp32"
+    assert "Precision of training: bf16 or fp32, each row says which." in figures.caption(rows, None, ["digits"])[1]
     faces = table(dataset="celeba", image_size="156x128").query("recipe == 'paper'")
     faces.loc[faces["model"] == "classic", "image_size"] = "218x178"
     assert "Sizes of the images: 156x128 (INN); 218x178 (classic)." in figures.caption(faces, None, ["celeba"])[1]
@@ -372,7 +378,7 @@ def test_curves_can_be_picked():
     assert labels(left) == ["classic, late decay", "PCA"]
     assert [text.get_text().split("\n")[0] for text in right.texts] == ["classic"], "parameters of the others, too"
     (_, said) = figures.caption(figures.only(rows, ["classic"]), None, ["mnist"], picked=True)
-    assert "(2 curves x 12 bottlenecks x 1 seed)" in said, "paper and late, not the shorter runs of `paper`"
+    assert "(1 curve x 12 bottlenecks x 1 seed)" in said, "a sweep's own; neither late nor the shorter runs of `paper`"
     variational = table(model="inn_vae", recipe="paper")
     left, right = figures.figure5(figures.only(variational, ["inn_vae"]), picked=True).axes
     assert labels(left)[0] == "INN VAE" and right.texts[0].get_text().startswith("INN VAE")

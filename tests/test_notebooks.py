@@ -161,7 +161,7 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     rows = publishing.published()
     expected = {f"{name}.{kind}" for name in ("figure5", "figure5_log", "against_the_paper") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
-        for folder in (name, f"in_short/{name}") if name == "mnist" else (name,):
+        for folder in (name, f"in_short/{name}") if name in ("mnist", "digits") else (name,):
             expected |= {f"{folder}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):

@@ -19,7 +19,10 @@ from innae_utils import parameters, publishing, results, settings, sweeps
 
 PICKED = ("models", "recipes")
 NAMES = ("dataset", "figures", "bottleneck", *PICKED)
-IN_SHORT = {"mnist": {"models": "inn,classic,classic_1024", "recipes": "paper,tuned,borrowed"}}  # too many curves else
+IN_SHORT = {
+    "mnist": {"models": "inn,classic,classic_1024", "recipes": "paper,tuned,borrowed"},
+    "digits": {"models": "inn,classic", "recipes": "paper,late"},  # what `make figures` draws
+}
 
 
 def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
