@@ -117,8 +117,8 @@ def in_short():
         f"Not by itself: {mean / standard_error(points, deviation):.1f} standard errors",
         f"take away {closed(loss(64, *TUNED))} of the gap to the INN at 64",
         f"falls by {less(loss(64, *TUNED), loss(12, *TUNED))} from 12 to 64, not by {less(loss(64), loss(12))}",
-        f"with them at least {gone('classic, tuned', 64)} of the tuned loss at 64 goes away, and {gone('INN', 64)} of the "
-        "INN's",
+        f"with them at least {gone('classic, tuned', 64)} of the tuned loss at 64 goes away, and {gone('INN', 64)} of "
+        "the INN's",
         f"The wider ones at 64: {off(64, 'classic_1024'):.4f} and {off(64, 'classic_2048'):.4f}",
     ]
 
