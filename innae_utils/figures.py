@@ -730,8 +730,10 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
             bands += 1
         axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel", xlim=(0, None))
     panels[0][0].set_yticks(range(len(names)), names)
+    once = not table[table["change"] == AS_IT_IS].duplicated(["model", "bottleneck"]).any()
+    plain_ones = "the one as it is" if once else "the mean of those as they are"
     lengths = [_epochs_of(table[table["model"] == model], named=len(models) > 1) for model in models]
-    said = f"A dot a training of {', '.join(lengths)}. The line is the mean of the trainings as they are"
+    said = f"A dot a training of {', '.join(lengths)}. The line is {plain_ones}"
     said += "; the grey band is the paper's printed value, as wide as it can be read." if bands else "."
     presets = [preset for preset in table["preset"].unique() if preset != "full"]
     said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
@@ -783,10 +785,10 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
             low, mean, high = (100 * (here[name] / here["paper"] - 1) for name in ("smallest", "ours", "largest"))
             axes.vlines(x, low, high, color=colour_of(curve), linewidth=1)
             axes.plot(x, mean, "o", color=colour_of(curve), label=curve)
-        axes.set(title=settings.DATASETS[dataset].title, ylabel="ours, above the\nprinted one (%)")
+        axes.set(title=settings.DATASETS[dataset].title, xlabel="bottleneck $k$")
+        axes.set_ylabel("ours, above the\nprinted one (%)")
         set_bottlenecks(axes, bottlenecks, log=True, digit=0.022)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
-    panels[-1, 0].set_xlabel("bottleneck $k$")
     said = (
         "Dots: means over seeds; lines: from the smallest to the largest seed, where there are several. Grey bars: how "
         "far the printed value may be off by its reading. Curves are moved aside a little, so that none hides another. "
