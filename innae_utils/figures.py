@@ -716,7 +716,7 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     models = [model for model in settings.MODEL_TITLES if model in set(table["model"])]
     points = [(model, k) for model in models for k in sorted(table[table["model"] == model]["bottleneck"].unique())]
     size = (2.3 + 2.9 * len(points), 1.1 + 0.22 * len(names))
-    figure, panels = plt.subplots(1, len(points), figsize=size, sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(points), figsize=size, sharex=True, sharey=True, squeeze=False)
     bands = 0
     for axes, (model, k) in zip(panels[0], points, strict=True):
         here = table[(table["model"] == model) & (table["bottleneck"] == k)]
@@ -728,7 +728,8 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
             band = point.test_l1 - point.read_error, point.test_l1 + point.read_error
             axes.axvspan(*band, color="0.75", linewidth=0, zorder=0)
             bands += 1
-        axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel", xlim=(0, None))
+        axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel")
+    panels[0][0].set_xlim(0, None)  # all of them share it
     panels[0][0].set_yticks(range(len(names)), names)
     once = not table[table["change"] == AS_IT_IS].duplicated(["model", "bottleneck"]).any()
     plain_ones = "the one as it is" if once else "the mean of those as they are"

@@ -307,6 +307,9 @@ def test_the_figure_tells_models_apart():
     assert list(left.lines[0].get_xdata()) == [0.02, 0.02] and len(right.lines[0].get_xdata()) == len(
         sensitivity.CHANGES
     )
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        assert low == 0 and (high, low) == figure.axes[0].get_xlim()[::-1] and max(axes.lines[0].get_xdata()) < high
     said = " ".join(figure.get_supxlabel().split())
     assert "10 epochs of INN (a stretched schedule: 20), 20 epochs of classic (a stretched schedule: 24 or 40)." in said
 
