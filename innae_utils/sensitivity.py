@@ -4,12 +4,13 @@ A printed curve that is missed by a few thousandths may be missed for a hundred 
 point by as much, and which do not, and what becomes of it where the paper is silent or can be read otherwise: short
 trainings, as far as the second fall of the learning rate, after which a loss hardly moves any more.
 
-The folder of a call holds `changes.csv`, a row as soon as it is measured, and a checkpoint of the training that is
-under way; the next call goes on where it stopped.
+The folder of a call holds `changes.csv`, a row as soon as it is measured, and a checkpoint of every training that
+was stopped; the next call goes on where it stopped.
 """
 
 import datetime
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,11 +186,13 @@ def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         wanted = _wanted(plan, change, images)
         record = next((record for record in done if record["change"] == change), None)
         if record is None:
-            found = {**wanted, **_train(plan, change, images)}
+            checkpoint = plan.folder / f"checkpoint_{re.sub('[^a-z0-9.]+', '_', change.lower())}.pt"
+            found = {**wanted, **_train(plan, change, images, checkpoint, wanted)}
             record = {name: found[name] for name in COLUMNS}
-            done.append(record)
+            done = [*_done(path), record]  # another process may have added some
             with replacing(path) as part:
                 pd.DataFrame(done, columns=list(COLUMNS)).to_csv(part, index=False)
+            checkpoint.unlink(missing_ok=True)
         elif other := [name for name, value in wanted.items() if record[name] != value]:
             raise ResultError(f"{path} was made otherwise ({', '.join(other)}); move it away, or give another `runs`")
         yield record
@@ -218,7 +221,9 @@ def _settings_of(recipe: Recipe) -> dict[str, Any]:
     return known | {"first_fall": (*recipe.milestones, recipe.epochs)[0]}
 
 
-def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]:
+def _train(
+    plan: Plan, change: str, images: Mapping[str, Any], checkpoint: Path, wanted: Mapping[str, Any]
+) -> dict[str, Any]:
     """Train once, or to the end; the losses, and what this process knows of itself."""
     import torch
 
@@ -232,8 +237,8 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
     network = network.to(images["train"].device)
     precision = train.pick_precision(run.precision, images["train"])
     losses = {"train_l1": float("nan"), "test_l1": float("nan"), "seconds": float("nan")}
-    identity = f"{change}: {results.identity(replace(run, recipe_settings=recipe), precision)}"
-    checkpoint = plan.folder / "checkpoint.pt"
+    code = results.code_digest([Path(__file__)])
+    identity = f"{wanted} {code} {results.identity(replace(run, recipe_settings=recipe), precision)}"
     again = {"checkpoint": checkpoint, "identity": identity}
     try:
         history = list(train.fit(network, images["train"], recipe, seed=run.seed, precision=precision, **again))
@@ -243,7 +248,6 @@ def _train(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any]
         raise
     except train.TrainingError:
         pass  # diverged: that is an answer too
-    checkpoint.unlink(missing_ok=True)
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {**losses, "threads": torch.get_num_threads(), "commit": made_by, "finished_at": finished}
 
@@ -303,13 +307,16 @@ def publish(
         results: where published rows lie.
         changes: those that were meant, `plan.changes`; None for all that the model has.
 
-    Raises ResultError if one of them is missing, or if it is quick, cut short before the second fall of the learning
-    rate, not of all training images, without a loss of the unchanged training, not of these changes, or made by code
-    that no commit holds. Nothing is written then.
+    Raises ResultError if one of them is missing, if published changes of the point that it does not replace were made
+    otherwise (epochs, images, precision, device or torch), or if it is quick, cut short before the second fall of the
+    learning rate, not of all training images, without a loss of the unchanged training, not of these changes, or made
+    by code that no commit holds. Nothing is written then.
     """
     import pandas as pd
 
     table = pd.read_csv(Path(folder) / "changes.csv")
+    if isinstance(changes, str):
+        raise ResultError(f"changes: {changes!r} is one string; give a list, such as plan.changes")
     wanted = changes_of(table["model"].iloc[0]) if changes is None else [AS_IT_IS, *changes]
     if missing := [change for change in wanted if change not in set(table["change"])]:
         raise ResultError(f"{folder} is not finished ({', '.join(missing)}); run the notebook again, it goes on")
@@ -320,10 +327,24 @@ def publish(
     _check_whole(table, folder)
     path = Path(results) / f"sensitivity_{table['dataset'].iloc[0]}.csv"
     known = pd.read_csv(path) if path.exists() else table[:0]
+    _check_alike(known, table, folder)
     both = pd.concat([known, table]) if len(known) else table
     both = both.drop_duplicates([*PLACE, "change"], keep="last")
     with replacing(path) as part:
         both.to_csv(part, index=False)
+
+
+def _check_alike(known, table, folder: str | os.PathLike) -> None:
+    """Refuse to publish beside changes of the same point that would stay, and were made otherwise."""
+    same = known.merge(table[list(PLACE)].drop_duplicates(), on=list(PLACE))
+    stay = same[~same["change"].isin(table["change"])]
+    made = ["device", "precision", "torch", "train_images", "test_images"]
+    other = [name for name in made if set(stay[name]) - set(table[name])]
+    epochs = [set(rows.loc[rows["change"] == AS_IT_IS, "epochs"]) for rows in (same, table)]
+    if len(stay) and (other or epochs[0] != epochs[1]):
+        what = ", ".join(other or ["epochs"])
+        left = ", ".join(stay["change"])
+        raise ResultError(f"{folder} was made otherwise ({what}) than published changes that would stay: {left}")
 
 
 def _check_whole(table, folder: str | os.PathLike) -> None:

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,14 +188,21 @@ def test_a_killed_training_goes_on_from_its_last_epoch(tmp_path, images, monkeyp
             resumed.append(record["seconds"])
             yield record
 
-    left = torch.load(made.folder / "checkpoint.pt")
+    stopped = made.folder / "checkpoint_as_it_is.pt"
+    left = torch.load(stopped)
     assert [record["epoch"] for record in left["history"]] == [1]
     monkeypatch.setattr(train, "fit", counted)
+    shutil.copy(stopped, made.folder / "checkpoint_torch_s_initialisation.pt")  # the same recipe, another network
     found = list(sensitivity.measure(made, images))
     assert resumed[0] == left["history"][0]["seconds"], "not trained again"
     assert [record["test_l1"] for record in found] == [record["test_l1"] for record in whole]
-    assert not (made.folder / "checkpoint.pt").exists()
-    (made.folder / "checkpoint.pt").write_text("torn")
+    assert not stopped.exists()
+    first = resumed.copy()
+    network = plan(tmp_path, changes="torch's initialisation")
+    *_, fresh = sensitivity.measure(network, images)
+    *_, alone = sensitivity.measure(plan(tmp_path / "alone", changes="torch's initialisation"), images)
+    assert fresh["test_l1"] == alone["test_l1"] and left["history"][0]["seconds"] not in resumed[len(first) :]
+    (made.folder / "checkpoint_batch_2.pt").write_text("torn")
     with pytest.raises(train.CheckpointError, match="cannot be read"):
         list(sensitivity.measure(plan(tmp_path, changes="batch / 2"), images))
 
@@ -261,7 +270,13 @@ def test_some_changes_are_published_where_they_were_meant(tmp_path):
         sensitivity.publish(tmp_path, tmp_path)
     with pytest.raises(ResultError, match=r"not finished \(batch / 2\)"):
         sensitivity.publish(tmp_path, tmp_path, changes=["batch x 2", "batch / 2"])
+    with pytest.raises(ResultError, match="give a list"):
+        sensitivity.publish(tmp_path, tmp_path, changes="batch x 2")
     sensitivity.publish(tmp_path, tmp_path, changes=["batch x 2"])
+    for other, said in ((some.assign(torch="9"), "torch"), (table_of(epochs=30)[:1], "epochs")):
+        other[other["change"] == "as it is"].to_csv(tmp_path / "changes.csv", index=False)
+        with pytest.raises(ResultError, match=rf"otherwise \({said}\) than published .* stay: batch x 2"):
+            sensitivity.publish(tmp_path, tmp_path, changes=[])
     assert list(sensitivity.published("mnist", tmp_path)["change"]) == ["as it is", "batch x 2"]
 
 
