@@ -538,14 +538,17 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
         values = (
             {curve: sorted(part[column].unique()) for curve, part in mine.groupby("curve")} if column in mine else {}
         )
-        known_values = sorted({value for each in values.values() for value in each})
-        if len(known_values) > 1 and max(map(len, values.values())) > 1:
-            said.append(f"{what}: {' or '.join(known_values)}, each row says which.")
-        elif len(known_values) > 1:
-            plain = [curve for curve in drawn(mine) if values[curve] != [curve.split(", ")[-1]]]  # its label says it
+        kinds = sorted({value for each in values.values() for value in each})
+        if len(kinds) < 2:
+            continue
+        if max(map(len, values.values())) > 1:
+            said.append(f"{what}: {' or '.join(kinds)}, each row says which.")
+        else:
             alike: dict[str, list[str]] = {}
-            for curve in plain:
-                alike.setdefault(" and ".join(values[curve]), []).append(curve)
+            for curve in drawn(mine):
+                (value,) = values[curve]
+                if value != curve.split(", ")[-1]:  # its label says it
+                    alike.setdefault(value, []).append(curve)
             said.append(f"{what}: {'; '.join(f'{value} ({_joined(of)})' for value, of in alike.items())}.")
     commits = mine.groupby("curve")["commit"].nunique() if "commit" in mine else pd.Series(dtype=int)
     said += ["Made by more than one commit, which the rows name."] if (commits > 1).any() else []

@@ -12,12 +12,12 @@ import datetime
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innae_utils import parameters, settings
-from innae_utils.results import ResultError, commit, is_commit, replacing, versions
+from innae_utils import parameters, settings, sweeps
+from innae_utils.results import ResultError, code_digest, commit, identity, is_commit, replacing, versions
 from innae_utils.settings import PROJECT, Recipe, ours
 
 # What 24_what_moves_it declares; a test compares the two.
@@ -100,7 +100,7 @@ def _chosen(model: str, changes: Any) -> tuple[tuple[str, ...], list[str]]:
     known = changes_of(model)
     if not isinstance(changes, str):
         return (), [f"changes: {changes!r} is a {type(changes).__name__}; allowed: a string, names with commas"]
-    asked = [name.strip() for name in changes.split(",") if name.strip()]
+    asked = sweeps.split_list(changes)
     wrong = [
         f"changes: {name!r} is not known for {model}; allowed: {', '.join(known)}"
         for name in asked
@@ -227,7 +227,7 @@ def _train(
     """Train once, or to the end; the losses, and what this process knows of itself."""
     import torch
 
-    from innae_utils import models, results, train
+    from innae_utils import models, train
 
     run, recipe, made_by = plan.run, changed(plan.base, change, plan.epochs), commit()
     network = models.build(run.model, run.dataset, run.bottleneck, seed=run.seed)
@@ -235,11 +235,10 @@ def _train(
         torch.manual_seed(run.seed)
         NETWORKS[change](network)
     network = network.to(images["train"].device)
-    precision = train.pick_precision(run.precision, images["train"])
+    precision = wanted["precision"]
     losses = {"train_l1": float("nan"), "test_l1": float("nan"), "seconds": float("nan")}
-    code = results.code_digest([Path(__file__)])
-    identity = f"{wanted} {code} {results.identity(replace(run, recipe_settings=recipe), precision)}"
-    again = {"checkpoint": checkpoint, "identity": identity}
+    mine = f"{wanted} {code_digest([Path(__file__)])} {identity(run, precision)}"
+    again = {"checkpoint": checkpoint, "identity": mine}
     try:
         history = list(train.fit(network, images["train"], recipe, seed=run.seed, precision=precision, **again))
         losses = {f"{split}_l1": train.evaluate(network, images[split]) for split in ("train", "test")}

@@ -142,8 +142,8 @@ def check_sweep(parameters: Mapping[str, Any], declared: tuple[str, ...] = SWEEP
     dataset, preset = given.get("dataset", "digits"), given.get("preset", "full")
     stop_if(check_names(dataset, [], [], preset), "The sweep")
     known = DATASETS[dataset]
-    models = tuple(_split(given.get("models"))) or known.models
-    recipes = tuple(_split(given.get("recipes"))) or known.recipes
+    models = tuple(split_list(given.get("models"))) or known.models
+    recipes = tuple(split_list(given.get("recipes"))) or known.recipes
     image_size = given.get("image_size", "")
     wrong = check_names(dataset, models, [], preset) + check_image_size(dataset, image_size)
     stop_if(wrong, "The sweep")
@@ -210,14 +210,14 @@ def check_vae(p: Mapping[str, Any]) -> None:
     stop_if(list(dict.fromkeys(wrong)), "The notebook")
 
 
-def _split(text: str | None) -> list[str]:
+def split_list(text: str | None) -> list[str]:
     """The parts of a list with commas, in brackets or not, without repeats."""
     return list(dict.fromkeys(part.strip() for part in (text or "").strip("[]()").split(",") if part.strip()))
 
 
 def _numbers(given, name: str, default: tuple[int, ...], low: int, high: int | None, why: str):
     """The whole numbers in a list with commas, and what is wrong with them."""
-    parts = _split(given.get(name))
+    parts = split_list(given.get(name))
     values = [int(part) if re.fullmatch(r"-?[0-9]+", part) else part for part in parts]
     wrong = [sentence for value in values for sentence in check_number(name, value, low, high, why)]
     return tuple(values) or default, wrong

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -242,13 +243,27 @@ def test_a_tuned_row_needs_its_published_settings(tmp_path, monkeypatch):
         publishing.publish(tuned.assign(epochs=50), tmp_path / "rows.csv")
 
 
-@pytest.mark.parametrize("text", ["README.md", "results/README.md", "results/variational.md", "workflow/README.md"])
-def test_every_picture_file_and_section_that_a_readme_points_to_is_there(text):
+def sections_of(path):
+    """The anchors of a text's titles, as GitHub names them, and "" for its beginning."""
+    titles = [title.lower() for title in re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)]
+    return {"", *(re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles)}
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("README.md", {".png", "#", ".md"}),
+        ("results/README.md", {".png", "#"}),
+        ("results/variational.md", {".png"}),
+        ("workflow/README.md", {".md"}),
+    ],
+)
+def test_every_picture_file_and_section_that_a_readme_points_to_is_there(text, kinds):
     path = settings.PROJECT / text
     text = path.read_text()
-    titles = [title.lower() for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
-    sections = {"#" + re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}  # as GitHub names them
     targets = [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
-    assert targets
-    there = [target in sections if target[0] == "#" else (path.parent / target).exists() for target in targets]
+    parts = [target.partition("#") for target in targets]
+    assert kinds <= {Path(file).suffix if file else "#" for file, _, _ in parts}
+    files = [(path.parent / file if file else path, section) for file, _, section in parts]
+    there = [file.exists() and (not section or section in sections_of(file)) for file, section in files]
     assert [target for target, found in zip(targets, there, strict=True) if not found] == []

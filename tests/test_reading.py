@@ -538,11 +538,10 @@ def readme():
         "classic 1024, a wider network with five times the INN's parameters, the same tuned settings": lent.mean(),
         "PCA, the best linear compression": loss(64, "pca", "exact"),
     }
-    pixels = settings.spec_of("mnist", "inn").shape
-    assert math.prod(pixels) == 784
+    assert math.prod(settings.spec_of("mnist", "inn").shape) == 784
     parameters = [models.count_parameters(model, "mnist", 64, "") for model in ("classic_1024", "inn")]
     assert 5 < parameters[0] / parameters[1] < 5.5, "five times"
-    others = [(k, model) for k, model in ((64, "inn"), (1024, "inn"), (64, "classic"), (1024, "classic"))]
+    others = [(k, model) for model in ("inn", "classic") for k in (64, 1024)]
     there = runs(256, *OTHER)["test_l1"]
     assert 0.45 < ours[64] / loss(64) < 0.52, "half"
     assert [k for k in (2, 4, 8, 16, 32) if loss(k, "inn", "tuned", "digits") < 0.9 * loss(k, *TUNED, "digits")] == [32]
