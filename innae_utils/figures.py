@@ -306,8 +306,8 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
         marker |= {"markerfacecolor": face, **told_apart(curve, curves)}
         handles[curve] = axes.plot(at, points["mean"], color=colour, zorder=order, **marker)
-        if len(run := bridged(points["mean"])):
-            axes.plot(run.index, run, ":", color=colour, linewidth=0.9, zorder=order - 0.05, gid="bridge")
+        for sides in gaps(points["mean"]):
+            axes.plot(*zip(*sides, strict=True), ":", color=colour, linewidth=0.9, zorder=order - 0.05, gid="bridge")
         if points["mean"].count() >= len(known) / 2:
             draw_ring(axes, points["mean"], largest, colour)
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
@@ -328,16 +328,16 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
     legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right")
 
 
-def bridged(losses: pd.Series) -> pd.Series:
-    """The points of a curve (bottleneck -> loss) that has gaps between them; none where it has no gap.
+def gaps(losses: pd.Series) -> list[tuple[tuple[int, float], tuple[int, float]]]:
+    """The two points, (bottleneck, loss), beside every gap of a curve (bottleneck -> loss, sorted, NaN where not run).
 
     Example:
-        >>> nan = float("nan")
-        >>> bridged(pd.Series({1: nan, 2: 0.3, 4: nan, 8: 0.2})).to_dict(), len(bridged(pd.Series({1: 0.3, 2: nan})))
-        ({2: 0.3, 8: 0.2}, 0)
+        >>> gaps(pd.Series({1: np.nan, 2: 0.3, 4: np.nan, 8: 0.2, 16: 0.1, 32: np.nan}))
+        [((2, 0.3), (8, 0.2))]
     """
-    run = losses.dropna()
-    return run if len(run) and losses.loc[run.index[0] : run.index[-1]].isna().any() else run[:0]
+    run, place = losses.dropna(), {k: i for i, k in enumerate(losses.index)}
+    points = list(zip(run.index.tolist(), run.tolist(), strict=True))
+    return [(one, other) for one, other in pairwise(points) if place[other[0]] - place[one[0]] > 1]
 
 
 def set_log_losses(axes: Axes) -> None:
@@ -496,7 +496,7 @@ def caption(
     reading.append(f"Ring (no verdict): the smallest bottleneck {within}; {unseen}.")
     reading.append("Parameters are counted from the networks, run or not.")
     if any(_has_gap(dataset, rows) for dataset in datasets):
-        reading.insert(1, "Dotted: bottlenecks in between have not been run.")
+        reading.insert(1, "Dotted and coloured: bottlenecks in between have not been run.")
     return [" ".join(reading), *(" ".join(_of_runs(dataset, rows, picked)) for dataset in datasets)]
 
 
@@ -504,7 +504,7 @@ def _has_gap(dataset: str, rows: pd.DataFrame) -> bool:
     """Whether a curve that is drawn of a data set lacks a bottleneck between two that it has."""
     mine = with_curves(rows[(rows["dataset"] == dataset) & (rows["model"] != "pca")])
     curves = (mine[mine["curve"] == curve] for curve in drawn(mine))
-    return any(len(bridged(over_seeds(one, all_bottlenecks(dataset, one))["mean"])) for one in curves)
+    return any(gaps(over_seeds(one, all_bottlenecks(dataset, one))["mean"]) for one in curves)
 
 
 def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:

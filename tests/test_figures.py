@@ -110,7 +110,13 @@ def test_a_missing_bottleneck_in_the_middle_is_a_gap_and_a_single_point_has_a_ma
     line, bridge = left.get_lines()
     assert line.get_marker() == "o" and line.get_markersize() > 2
     assert bridge.get_linestyle() == ":" and list(bridge.get_xdata()) == [2, 8], "where nothing has been run"
-    assert "Dotted: bottlenecks in between have not been run." in " ".join(left.figure.get_supxlabel().split())
+    assert "Dotted and coloured: bottlenecks in between have not been run." in " ".join(
+        left.figure.get_supxlabel().split()
+    )
+    more = rows[rows["model"] == "inn"]
+    more = pd.concat([more, more[more["bottleneck"] == 8].assign(bottleneck=16)])
+    lines = figures.figure5(more[more["bottleneck"] != 4]).axes[0].get_lines()
+    assert [list(line.get_xdata()) for line in lines if line.get_gid() == "bridge"] == [[2, 8]], "across the gap alone"
     whole = figures.figure5(rows[rows["model"] == "inn"])
     assert len(whole.axes[0].get_lines()) == 1 and "Dotted" not in whole.get_supxlabel(), "not run to its end is no gap"
 
