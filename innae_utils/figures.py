@@ -316,7 +316,7 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
         line = axes.plot(points.index, points, markerfacecolor="white", zorder=1.8, **style)  # ours lie on top
         handles.setdefault(settings.MODEL_TITLES[model], []).extend(line)
-        draw_ring(axes, points, largest, PAPER)
+        draw_ring(axes, points, largest, PAPER, size=6.5)  # as tight as its small markers allow: ours may lie there
     pca = rows[rows["model"] == "pca"]
     if len(pca):
         at = all_bottlenecks(dataset, pca)
@@ -348,14 +348,18 @@ def set_log_losses(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str) -> None:
-    """A ring around the point where a curve saturates, if it reaches the largest bottleneck and saturates before it."""
+def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str, size: float = 9) -> None:
+    """A ring around the point where a curve saturates, if it reaches the largest bottleneck and saturates before it.
+
+    `size` is its diameter in points.
+    """
     losses = losses.dropna()
     if largest not in losses.index:
         return
     place = saturation({k: loss for k, loss in losses.items() if k <= largest})
     if place < largest:
-        axes.plot(place, losses[place], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, gid="ring")
+        style = dict(markersize=size, markerfacecolor="none", markeredgecolor=colour)
+        axes.plot(place, losses[place], "o", **style, gid="ring")
 
 
 def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool, place: str) -> None:

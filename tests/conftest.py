@@ -4,6 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from importlib import util
 from pathlib import Path
 
 import pandas as pd
@@ -101,3 +102,11 @@ def papermill(notebook: str, output: Path, parameters: dict, check=True) -> subp
     if check:
         assert done.returncode == 0, done.stderr[-3000:]
     return done
+
+
+def workflow_script(name):
+    """A script of `workflow/` as a module."""
+    spec = util.spec_from_file_location(f"workflow_{name}", settings.PROJECT / "workflow" / f"{name}.py")
+    script = util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script

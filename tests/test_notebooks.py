@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import NOTEBOOKS, papermill
+from conftest import NOTEBOOKS, papermill, workflow_script
 
 from innae_utils import parameters, publishing, results, settings, sweeps
 
@@ -158,10 +158,10 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
     done = subprocess.run([*map(str, line), f"figures={tmp_path}"], capture_output=True, text=True, env=nowhere)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = publishing.published()
+    rows, in_short = publishing.published(), workflow_script("redraw").IN_SHORT
     expected = {f"{name}.{kind}" for name in ("figure5", "figure5_log", "against_the_paper") for kind in ("pdf", "png")}
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
-        for folder in (name, f"in_short/{name}") if name in ("mnist", "digits") else (name,):
+        for folder in (name, f"in_short/{name}") if name in in_short else (name,):
             expected |= {f"{folder}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):

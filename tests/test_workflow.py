@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from conftest import workflow_script
 from PIL import Image
 
 from innae_utils import results, settings, sweeps
@@ -227,11 +228,7 @@ def test_other_images_are_made_ready_again_and_everything_behind_them_goes_on(pr
 
 
 def test_make_vae_asks_for_its_four_models_and_their_figures(project):
-    from importlib import util
-
-    spec = util.spec_from_file_location("make_figures", settings.PROJECT / "workflow" / "figures.py")
-    make = util.module_from_spec(spec)
-    spec.loader.exec_module(make)
+    make = workflow_script("figures")
     given = make.for_vae({"preset": "quick", "seeds": "3", "runs": f"{project}/runs", "figures": f"{project}/figures"})
     line = make.snakemake(given, "1", "vae")
     line[line.index("vae") : line.index("vae") + 1] = ["vae", "--dry-run", "--quiet", "host", "--nocolor"]
