@@ -178,13 +178,13 @@ def ablation(ours: Measured) -> Figure:
         FigureError: there are no learning curves without the loss.
     """
     curves = ours.curves
-    if curves is None or not (curves["recipe"] == "no_padding").any():
+    if curves is None or not (curves["recipe"] == claims.ABLATION[1]).any():
         raise FigureError("there are no learning curves without the zero-padding loss")
-    places = curves[curves["recipe"] == "no_padding"][["dataset", "bottleneck"]].drop_duplicates()
+    places = curves[curves["recipe"] == claims.ABLATION[1]][["dataset", "bottleneck"]].drop_duplicates()
     figure, panels = plt.subplots(1, len(places), figsize=SIZE, squeeze=False)
     for axes, (dataset, k) in zip(panels[0], places.itertuples(index=False), strict=True):
         here = curves[(curves["dataset"] == dataset) & (curves["bottleneck"] == k) & (curves["model"] == "inn")]
-        for recipe, style in (("paper", "-"), ("no_padding", "--")):
+        for recipe, style in zip(claims.ABLATION, ("-", "--"), strict=True):
             label = settings.curve_title("inn", recipe)
             for number, (_, run) in enumerate(here[here["recipe"] == recipe].groupby("seed")):
                 name = label if number == 0 else "_nolegend_"

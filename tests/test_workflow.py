@@ -313,9 +313,9 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_refused(project):
     assert not times(project)
 
 
-def put_run(project, seed, model="inn", preset="full", **changes):
-    """A finished run's row and reconstructions, as a training leaves them; the row."""
-    place = dict(dataset="mnist", model=model, recipe="paper", bottleneck=12, seed=seed, preset=preset)
+def put_run(project, seed, model="inn", preset="full", recipe="paper", **changes):
+    """A finished run's row, learning curve and reconstructions, as a training leaves them."""
+    place = dict(dataset="mnist", model=model, recipe=recipe, bottleneck=12, seed=seed, preset=preset)
     folder = settings.run_dir(**place, root=project / "runs")
     folder.mkdir(parents=True)
     epochs = settings.find_recipe("mnist", model, "paper").epochs
@@ -328,6 +328,8 @@ def put_run(project, seed, model="inn", preset="full", **changes):
     results.write_row(folder, {**row, **changes})
     images = np.full((10, 1, 28, 28), seed / 4, dtype="float32")
     np.savez_compressed(folder / "reconstructions.npz", x=images, x_hat=images)
+    history = pd.DataFrame({"epoch": [1, 2], "lr": 0.001, "loss": 0.2, "reconstruction": 0.1 + seed, "seconds": 1.0})
+    history.to_parquet(folder / "history.parquet")
 
 
 def publish(project, *arguments):
@@ -366,6 +368,21 @@ def test_make_publish_puts_rows_reconstructions_and_the_readmes_table_in_their_p
     rows = pd.read_csv(folder / "mnist.csv")
     assert rows[["model", "seed"]].values.tolist() == [["inn", 0], ["inn", 1], ["inn", 2]]
     assert "inn_paper_k0012_seed0.npz" in {path.name for path in folder.rglob("*.npz")}
+
+
+def test_make_publish_keeps_the_learning_curves_of_runs_with_and_without_the_zero_padding_loss(publishing):
+    for seed, recipe in ((0, "paper"), (1, "paper"), (1, "no_padding"), (2, "no_padding")):
+        put_run(publishing, seed, recipe=recipe)
+    put_run(publishing, 1, model="classic")
+    path = publishing / "results" / "curves_mnist.csv"
+    before = pd.read_csv(path)
+    done = publish(publishing, "bottlenecks=12", "recipes=paper,no_padding")
+    assert done.returncode == 0, done.stderr
+    after = pd.read_csv(path)
+    new = after[after["bottleneck"] == 12]
+    place = new[["model", "recipe", "seed", "epoch"]].itertuples(index=False, name=None)
+    assert sorted(place) == [("inn", recipe, 1, epoch) for recipe in ("no_padding", "paper") for epoch in (1, 2)]
+    assert (new["reconstruction"] == 1.1).all() and len(after) == len(before) + 4, "a pair alone; what was there stays"
 
 
 @pytest.mark.parametrize(

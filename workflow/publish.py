@@ -43,10 +43,19 @@ def with_samples(table, rows):
     return rows.merge(first, on=[*place, "seed"])
 
 
-def with_curves(rows, curves):
-    """Those of the rows whose learning curves are published already: they are to be of the same runs."""
-    known = pd.read_csv(curves)[results.PLACE].drop_duplicates()
-    return rows.merge(known, on=results.PLACE)
+def with_curves(rows, table, curves):
+    """Those of the rows whose learning curves claim 10 needs: pairs of runs with and without the zero-padding loss.
+
+    Args:
+        rows: that are being published.
+        table: all that are published then.
+        curves: the file of published curves; rows that are in it already are to have curves of the same runs.
+    """
+    pair = [column for column in results.PLACE if column != "recipe"]
+    sides = [table[(table["model"] == "inn") & (table["recipe"] == recipe)][pair] for recipe in claims.ABLATION]
+    needed = sides[0].merge(sides[1]).drop_duplicates().merge(pd.DataFrame({"recipe": claims.ABLATION}), how="cross")
+    known = [pd.read_csv(curves)[results.PLACE]] if curves.exists() else []
+    return rows.merge(pd.concat([needed, *known])[results.PLACE].drop_duplicates(), on=results.PLACE)
 
 
 def main(arguments: list[str]) -> int:
@@ -57,8 +66,8 @@ def main(arguments: list[str]) -> int:
         publishing.check_samples(rows, runs)  # before anything is written
         table = publishing.publish(rows, path)
         curves = publishing.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
-        if curves.exists():  # the ledger's learning curves, of rows that have some there already
-            publishing.publish_curves(with_curves(rows, curves), runs.parent, curves)
+        if len(learnt := with_curves(rows, table, curves)):
+            publishing.publish_curves(learnt, runs.parent, curves)
         written = publishing.publish_samples(with_samples(table, rows), runs)
         readme = settings.PROJECT / "README.md"
         text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
