@@ -269,7 +269,7 @@ def to_markdown(table) -> str:
         if one["paper"] == one["paper"]:
             paper = f"{one['paper']:.4f} ± {one['read_error']:.4f}"
         if ours and paper:
-            difference = f"{one['difference']:+.4f}"
+            difference = f"{one['difference']:+z.4f}"  # z: no minus before a zero
         curve = ", ".join(filter(None, (curve_title(one["model"], one["recipe"]), one["image_size"])))
         none = "not read" if one["hidden"] else "not printed"
         cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or none)
