@@ -711,6 +711,16 @@ def test_the_benchmarks_say_how_long_the_published_runs_took():
     assert [passage for passage in whole_runs() if passage not in text] == []
 
 
+def test_the_variational_text_says_what_mnists_run_says():
+    (run,) = runs(64, "inn_vae").to_dict("records")
+    plainly = runs(64, "inn").set_index("seed")["test_l1"][run["seed"]]
+    text = plain((RESULTS / "variational.md").read_text())
+    costs = pc(run["test_l1"] / plainly - 1)
+    said = f"is {run['test_l1']:.4f}, where the plain INN of the same seed has {plainly:.4f}; so there the loss costs "
+    assert said + costs in text
+    assert f"On MNIST at 64 it costs {costs} (one run)" in plain((settings.PROJECT / "README.md").read_text())
+
+
 @pytest.mark.parametrize(("text", "passages"), TEXTS, ids=["README.md", "results/README.md"])
 def test_the_text_says_what_the_rows_say_and_no_other_number(text, passages):
     text = plain(text())
