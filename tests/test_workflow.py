@@ -383,6 +383,12 @@ def test_make_publish_keeps_the_learning_curves_of_runs_with_and_without_the_zer
     place = new[["model", "recipe", "seed", "epoch"]].itertuples(index=False, name=None)
     assert sorted(place) == [("inn", recipe, 1, epoch) for recipe in ("no_padding", "paper") for epoch in (1, 2)]
     assert (new["reconstruction"] == 1.1).all() and len(after) == len(before) + 4, "a pair alone; what was there stays"
+    put_run(publishing, 2)  # its partner's row is published already, without a curve
+    half = publish(publishing, "bottlenecks=12", "recipes=paper", "seeds=2")
+    assert half.returncode == 0 and "no learning curve of the other run of a pair: inn paper k=12 seed=2" in half.stderr
+    whole = publish(publishing, "bottlenecks=12", "recipes=paper,no_padding", "seeds=2")
+    assert whole.returncode == 0 and "no learning curve" not in whole.stderr
+    assert len(pd.read_csv(path)) == len(before) + 8
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 Usage: python workflow/publish.py [dataset=mnist] [models=...] [recipes=...] [bottlenecks=...] [seeds=...] [runs=FOLDER]
 
 Every whole, full run of a recipe under `runs` is published, or those that the lists name. Runs with epochs or weights
-of their own are left out, and named; quick or uncommitted ones are refused, and nothing is written then.
+of their own are left out, and named; quick or uncommitted ones are refused, and nothing is written then. Of runs with
+and without the zero-padding loss the learning curves go to results/curves_<dataset>.csv, for claim 10.
 """
 
 import sys
@@ -58,6 +59,14 @@ def with_curves(rows, table, curves):
     return rows.merge(pd.concat([needed, *known])[results.PLACE].drop_duplicates(), on=results.PLACE)
 
 
+def of_one_side(curves) -> str:
+    """The runs with learning curves whose partner, with or without the zero-padding loss, has none; "" for none."""
+    place = [column for column in results.PLACE if column != "recipe"]
+    sides = curves[results.PLACE].drop_duplicates().groupby(place)["recipe"].agg(["first", "size"]).reset_index()
+    alone = sides[sides["size"] < 2].itertuples()
+    return ", ".join(f"{run.model} {run.first} k={run.bottleneck} seed={run.seed}" for run in alone)
+
+
 def main(arguments: list[str]) -> int:
     """Publish; 0 if all went well, 2 if a parameter is wrong or a row is refused."""
     try:
@@ -67,7 +76,9 @@ def main(arguments: list[str]) -> int:
         table = publishing.publish(rows, path)
         curves = publishing.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
         if len(learnt := with_curves(rows, table, curves)):
-            publishing.publish_curves(learnt, runs.parent, curves)
+            kept = publishing.publish_curves(learnt, runs.parent, curves)
+            if len(alone := of_one_side(kept)):
+                print(f"no learning curve of the other run of a pair: {alone}; publish both at once", file=sys.stderr)
         written = publishing.publish_samples(with_samples(table, rows), runs)
         readme = settings.PROJECT / "README.md"
         text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
