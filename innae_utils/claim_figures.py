@@ -177,10 +177,10 @@ def ablation(ours: Measured) -> Figure:
     Raises:
         FigureError: there are no learning curves without the loss.
     """
-    curves = ours.curves
-    if curves is None or not (curves["recipe"] == claims.ABLATION[1]).any():
+    curves, (_, without) = ours.curves, claims.ABLATION
+    if curves is None or not (curves["recipe"] == without).any():
         raise FigureError("there are no learning curves without the zero-padding loss")
-    places = curves[curves["recipe"] == claims.ABLATION[1]][["dataset", "bottleneck"]].drop_duplicates()
+    places = curves[curves["recipe"] == without][["dataset", "bottleneck"]].drop_duplicates()
     figure, panels = plt.subplots(1, len(places), figsize=SIZE, squeeze=False)
     for axes, (dataset, k) in zip(panels[0], places.itertuples(index=False), strict=True):
         here = curves[(curves["dataset"] == dataset) & (curves["bottleneck"] == k) & (curves["model"] == "inn")]

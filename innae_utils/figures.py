@@ -335,9 +335,8 @@ def gaps(losses: pd.Series) -> list[tuple[tuple[int, float], tuple[int, float]]]
         >>> gaps(pd.Series({1: np.nan, 2: 0.3, 4: np.nan, 8: 0.2, 16: 0.1, 32: np.nan}))
         [((2, 0.3), (8, 0.2))]
     """
-    run, place = losses.dropna(), {k: i for i, k in enumerate(losses.index)}
-    points = list(zip(run.index.tolist(), run.tolist(), strict=True))
-    return [(one, other) for one, other in pairwise(points) if place[other[0]] - place[one[0]] > 1]
+    points = losses.dropna().to_dict().items()
+    return [(one, other) for one, other in pairwise(points) if len(losses.loc[one[0] : other[0]]) > 2]
 
 
 def set_log_losses(axes: Axes) -> None:

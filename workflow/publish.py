@@ -14,6 +14,7 @@ import pandas as pd
 from innae_utils import claims, publishing, results, settings, sweeps
 
 NAMES = ("dataset", "models", "recipes", "bottlenecks", "seeds", "runs")
+PAIR = [column for column in results.PLACE if column != "recipe"]  # what two runs of an ablation have in common
 BLOCK, LEDGER = "table of published rows", "claims ledger"
 
 
@@ -52,8 +53,7 @@ def with_curves(rows, table, curves):
         table: all that are published then.
         curves: the file of published curves; rows that are in it already are to have curves of the same runs.
     """
-    pair = [column for column in results.PLACE if column != "recipe"]
-    sides = [table[(table["model"] == "inn") & (table["recipe"] == recipe)][pair] for recipe in claims.ABLATION]
+    sides = [table[(table["model"] == "inn") & (table["recipe"] == recipe)][PAIR] for recipe in claims.ABLATION]
     needed = sides[0].merge(sides[1]).drop_duplicates().merge(pd.DataFrame({"recipe": claims.ABLATION}), how="cross")
     known = [pd.read_csv(curves)[results.PLACE]] if curves.exists() else []
     return rows.merge(pd.concat([needed, *known])[results.PLACE].drop_duplicates(), on=results.PLACE)
@@ -61,8 +61,7 @@ def with_curves(rows, table, curves):
 
 def of_one_side(curves) -> str:
     """The runs with learning curves whose partner, with or without the zero-padding loss, has none; "" for none."""
-    place = [column for column in results.PLACE if column != "recipe"]
-    sides = curves[results.PLACE].drop_duplicates().groupby(place)["recipe"].agg(["first", "size"]).reset_index()
+    sides = curves[results.PLACE].drop_duplicates().groupby(PAIR)["recipe"].agg(["first", "size"]).reset_index()
     alone = sides[sides["size"] < 2].itertuples()
     return ", ".join(f"{run.model} {run.first} k={run.bottleneck} seed={run.seed}" for run in alone)
 
