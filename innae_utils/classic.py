@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from innae_utils.layers import Stack
-from innae_utils.settings import ConvSpec, DenseSpec
+from innae_utils.settings import LOG_VARIANCE_START, ConvSpec, DenseSpec
 
 
 class ClassicAutoencoder(nn.Module):
@@ -51,7 +51,7 @@ class GaussianAutoencoder(ClassicAutoencoder):
 
 
 def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
-    """The autoencoder of a spec with the authors' initialisation."""
+    """The autoencoder of a spec with the authors' initialisation; a VAE's log variance starts at `LOG_VARIANCE_START`."""
     encoder, decoder = (_dense if isinstance(spec, DenseSpec) else _conv)(spec, bottleneck)
     if spec.gaussian:
         encoder[-1] = nn.Linear(encoder[-1].in_features, 2 * bottleneck)
@@ -61,6 +61,8 @@ def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             nn.init.constant_(module.bias, 0.01)
+    if spec.gaussian:
+        nn.init.constant_(encoder[-1].bias[bottleneck:], LOG_VARIANCE_START)
     return model.to(memory_format=torch.channels_last)  # for the convolutions; the rest has no such thing
 
 

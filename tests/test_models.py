@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from innae_utils import models, results, settings
+from innae_utils import data, models, results, settings
 from innae_utils.settings import ParameterError
 
 # Counted by hand from section 3.1 of the paper and the authors' code: a + b k.
@@ -94,6 +94,13 @@ def test_a_vae_encodes_to_the_mean_of_its_posterior(dataset):
         assert mean.shape == log_variance.shape == (5, 3)
         assert torch.equal(torch.cat((mean, log_variance), 1), network.encoder(x))
         assert torch.equal(network.encode(x), mean) and torch.equal(network(x), network.decode(mean))
+
+
+def test_a_vaes_noise_does_not_drown_the_means_at_the_start():
+    images = data.load("digits", "test").batch(slice(None))
+    with torch.no_grad():
+        mean, log_variance = models.build("classic_vae", "digits", 16, seed=1).posterior(images)
+    assert (log_variance / 2).exp().mean() < mean.std(0).mean()
 
 
 @pytest.mark.parametrize(("variational", "plain"), [("inn_vae", "inn"), ("classic_mmd", "classic")])
