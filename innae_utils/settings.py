@@ -497,8 +497,8 @@ RECIPES: dict[tuple[str, str, str], Recipe] = {
 # the reconstruction a mean over D pixels: with a Laplace likelihood of scale b the two add up to the evidence lower
 # bound, divided by D / b, if the weight is b / D. b is about the mean absolute error that the model ends with.
 LAPLACE_SCALE = 0.05
-# The noise of y that a VAE starts with, as a log variance: a standard deviation of 0.05, which is about how far the means
-# of digits and MNIST images lie apart then. With the usual 1 it drowns them, and on MNIST the decoder draws one picture
+# The noise of y that a VAE starts with, as a log variance: a standard deviation of 0.05, about as far as the means of
+# digits and MNIST images lie apart then. With the usual 1 it drowns them, and on MNIST the decoder draws one picture
 # for all images from the first epoch on.
 LOG_VARIANCE_START = -6.0
 
