@@ -129,7 +129,7 @@ def fit(
         for epoch in range(len(history) + 1, recipe.epochs + 1):
             started = time.perf_counter()
             optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
-            with _memory_explained(epoch):
+            with denormals_as_zero(), _memory_explained(epoch):
                 means = _one_epoch(one_step, images, recipe, seed, epoch)
             record = {"epoch": epoch, "lr": recipe.learning_rate(epoch), **means}
             record["seconds"] = time.perf_counter() - started
@@ -324,6 +324,25 @@ def strict_float32(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = matmul
+
+
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Let a CPU take numbers below 1.2e-38 for zero, which makes a classic model's steps several times faster.
+
+    Weight decay shrinks what no gradient reaches, and Adam's means with it, below float32's normal numbers, and
+    processors reckon with those by far slower ways. Next to any weight that counts they are nothing.
+    """
+    before = torch.full((), 1e-39).mul(1).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+with denormals_as_zero():  # torch's worker threads do as the thread that starts them did then: here they are started
+    torch.zeros(2**20).add_(1)
 
 
 def _save(path: Path | None, identity: str, model: nn.Module, optimizer, history: list[dict[str, float]]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from innae_utils import claims, codes, models, publishing, results, sensitivity, settings
+from innae_utils import claims, codes, models, publishing, results, sensitivity, settings, sweeps
 
 RESULTS = settings.PROJECT / "results"
 ROWS = publishing.published()
@@ -586,9 +586,6 @@ def readme():
     worst = shares.max()
     late_one = settings.find_recipe("mnist", "classic", "late")
     assert list(points_of_inn.index) == list(settings.DATASETS["mnist"].bottlenecks), "all of them"
-    known = settings.DATASETS["mnist"].bottlenecks
-    wider = ("classic_1024", "classic_2048", "classic_deep")
-    missing = [len(set(known) - set(mine[mine["model"] == model]["bottleneck"])) for model in wider]
     pair = [{k: loss(k, model, "tuned", "digits") for k in (2, 4, 8, 16, 32)} for model in ("inn", "classic")]
     lent = runs(64, "classic_1024", "borrowed")["test_l1"]
     assert len(lent) == 2 and lent.max() < ours[64], "the whole of the gap"
@@ -639,8 +636,6 @@ def readme():
         "64",
         f"The INN has {pair[0][32]:.4f} at 32, the classic one {pair[1][32]:.4f}, PCA "
         f"{loss(32, 'pca', 'exact', 'digits'):.4f}; at 16 the two are level ({pair[0][16]:.4f} and {pair[1][16]:.4f})",
-        f"Still to run: {missing[0]} of MNIST's {len(known)} bottlenecks for `classic_1024`, {missing[1]} for "
-        f"`classic_2048` and {missing[2]} for `classic_deep`",
         f"are within {pc(max(near), 1)} of the printed ones",
         f"far ahead of the classic autoencoder ({loss(1024, *OTHER):.4f} and {loss(1024, *OTHER_CLASSIC):.4f})",
         f"at 64 by {pc(off(64, 'classic_1024') / printed(64, 'classic_1024'))} (`classic_1024`) and "
@@ -721,6 +716,34 @@ def head_of_the_readme():
 
 
 TEXTS = [(head_of_the_readme, readme), ((RESULTS / "README.md").read_text, reading)]
+
+
+def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
+    mine = ROWS[ROWS["recipe"] == "paper"]
+
+    def points(dataset, model):
+        return mine.loc[(mine["dataset"] == dataset) & (mine["model"] == model), "bottleneck"].nunique()
+
+    all_of = {name: len(settings.DATASETS[name].bottlenecks) for name in ("mnist", "cifar10")}
+    wider = [all_of["mnist"] - points("mnist", f"classic_{name}") for name in ("1024", "2048", "deep")]
+    cifar10 = [points("cifar10", model) for model in ("inn", "classic")]
+    text = plain((settings.PROJECT / "README.md").read_text())
+    assert (
+        f"Of MNIST's {all_of['mnist']} bottlenecks {wider[0]} of `classic_1024`, {wider[1]} of `classic_2048` and "
+        f"{wider[2]} of `classic_deep`; of CIFAR-10's {all_of['cifar10']} all but {cifar10[0]} of the INN and "
+        f"{cifar10[1]} of the classic model"
+    ) in text
+    assert points("mnist", "inn") == points("mnist", "classic") == all_of["mnist"]
+    assert not set(ROWS["dataset"]) & {"celeba", "lfw"}, "every CelebA and LFW run"
+    seconds = mine[mine["machine"].str.startswith("NVIDIA H200")].groupby("dataset")["seconds"]
+    low, high, mean = seconds.min().round().astype(int), seconds.max().round().astype(int), seconds.mean()
+    jobs = {name: len(sweeps.check_sweep({"dataset": name, "seeds": "0"}).jobs) for name in all_of}
+    assert (
+        f"with six runs at once a run took {low['mnist']} to {high['mnist']} seconds (MNIST) or {low['cifar10']} to "
+        f"{high['cifar10']} (CIFAR-10): at that pace a seed of all {jobs['mnist']} is half an hour, one of all "
+        f"{jobs['cifar10']} a quarter."
+    ) in text
+    assert 15 < jobs["mnist"] * mean["mnist"] / 6 / 60 < 30 and 10 < jobs["cifar10"] * mean["cifar10"] / 6 / 60 < 18
 
 
 def test_the_benchmarks_say_how_long_the_published_runs_took():

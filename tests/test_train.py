@@ -113,6 +113,59 @@ def test_the_noise_of_an_epoch_depends_on_seed_and_epoch_alone(model, tmp_path, 
     assert not torch.equal(torch.randn(3, generator=order), torch.randn(3, generator=train.noise(0, 1)))
 
 
+SMALL = torch.full((4,), 1e-30)
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot take denormals for zero")
+def test_denormals_are_zero_in_training_and_numbers_before_and_after(monkeypatch):
+    seen, epoch = [], train._one_epoch
+    monkeypatch.setattr(train, "_one_epoch", lambda *a: seen.append(float((SMALL * 1e-9).max())) or epoch(*a))
+    fit("classic", recipe=recipe("classic", epochs=2))
+    assert seen == [0, 0] and (SMALL * 1e-9 > 0).all()
+    with train.denormals_as_zero(), train.denormals_as_zero():
+        pass
+    assert (SMALL * 1e-9 > 0).all()
+    torch.set_flush_denormal(True)
+    with train.denormals_as_zero():
+        pass
+    assert (SMALL * 1e-9 == 0).all(), "as it was"
+    torch.set_flush_denormal(False)
+
+
+def test_denormals_as_zero_train_the_same_network(monkeypatch):
+    """Weights that nothing uses have faded below the normal numbers; nothing else differs."""
+
+    def trained():
+        network = models.build("classic", "digits", 8, seed=0)
+        with torch.no_grad():
+            network.encoder[1].weight[:, unused] = 1e-39
+        losses = [record["loss"] for record in train.fit(network, FEW, recipe("classic"))]
+        return losses, dict(network.named_parameters())
+
+    unused = int(FEW.batch(slice(None)).flatten(1).sum(0).argmin())
+    assert not FEW.batch(slice(None)).flatten(1)[:, unused].any(), "a pixel that is always black"
+    flushed, ours = trained()
+    monkeypatch.setattr(train, "denormals_as_zero", contextlib.nullcontext)
+    kept, theirs = trained()
+    assert flushed == kept
+    assert not ours["encoder.1.weight"][:, unused].any() and theirs["encoder.1.weight"][:, unused].all()
+    assert all(torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-38) for name in ours)
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot take denormals for zero")
+def test_torchs_other_threads_take_denormals_for_zero_too():
+    script = """
+        import torch
+        from innae_utils import train
+        torch.set_num_threads(2)
+        with train.denormals_as_zero():
+            print((torch.full((4_000_000,), 1e-30) * 1e-9 != 0).sum().item())
+    """
+    line = [sys.executable, "-c", textwrap.dedent(script)]
+    run = subprocess.run(line, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "2"})
+    assert run.stdout == "0\n"
+
+
 def test_the_record_of_an_epoch():
     _, history = fit("inn")
     assert [record["epoch"] for record in history] == [1, 2, 3, 4]
