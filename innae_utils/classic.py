@@ -66,15 +66,19 @@ def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
     return model.to(memory_format=torch.channels_last)  # for the convolutions; the rest has no such thing
 
 
+def _activation(spec: DenseSpec | ConvSpec) -> nn.Module:
+    return nn.LeakyReLU(spec.leak, inplace=True) if spec.leak else nn.ReLU(inplace=True)
+
+
 def _dense(spec: DenseSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Module]]:
     channels, height, width = spec.shape
     sizes = [channels * height * width, *spec.widths, bottleneck]
     encoder: list[nn.Module] = [nn.Flatten()]
     for size_in, size_out in pairwise(sizes):
-        encoder += [nn.Linear(size_in, size_out), nn.ReLU(inplace=True)]
+        encoder += [nn.Linear(size_in, size_out), _activation(spec)]
     decoder: list[nn.Module] = []
     for size_in, size_out in pairwise(sizes[::-1]):
-        decoder += [nn.Linear(size_in, size_out), nn.ReLU(inplace=True)]
+        decoder += [nn.Linear(size_in, size_out), _activation(spec)]
     return encoder[:-1], [*decoder[:-1], nn.Tanh(), nn.Unflatten(1, spec.shape)]
 
 
@@ -90,12 +94,12 @@ def _conv(spec: ConvSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Mod
             continue
         wider, padding = layer
         pads = padding if isinstance(padding, tuple) else (padding, padding)
-        encoder += [nn.Conv2d(channels, wider, spec.kernel, spec.stride, pads), nn.ReLU(inplace=True)]
+        encoder += [nn.Conv2d(channels, wider, spec.kernel, spec.stride, pads), _activation(spec)]
         rest = [(side + 2 * pad - spec.kernel) % spec.stride for side, pad in zip(size, pads, strict=True)]
         back = nn.ConvTranspose2d(wider, channels, spec.kernel, spec.stride, pads, output_padding=rest)
-        decoder[:0] = [back, nn.ReLU(inplace=True) if decoder else nn.Tanh()]
+        decoder[:0] = [back, _activation(spec) if decoder else nn.Tanh()]
         size = [(side + 2 * pad - spec.kernel) // spec.stride + 1 for side, pad in zip(size, pads, strict=True)]
         channels = wider
     flat = channels * size[0] * size[1]
     encoder += [nn.Flatten(), nn.Linear(flat, bottleneck)]
-    return encoder, [nn.Linear(bottleneck, flat), nn.ReLU(inplace=True), nn.Unflatten(1, (channels, *size)), *decoder]
+    return encoder, [nn.Linear(bottleneck, flat), _activation(spec), nn.Unflatten(1, (channels, *size)), *decoder]

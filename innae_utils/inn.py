@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from innae_utils.layers import Stack
-from innae_utils.settings import InnSpec
+from innae_utils.settings import LEAK, InnSpec
 
 CLAMP = 1.0  # scales lie within exp(+-0.636 * pi / 2); only at 1 are FrEIA's clip and the authors' the same
 
@@ -41,9 +41,9 @@ def conv_subnet(hidden: int, channels_in: int, channels_out: int) -> Stack:
     """
     return Stack(
         nn.Conv2d(channels_in, hidden, 3, padding=1),
-        nn.LeakyReLU(0.1, inplace=True),
+        nn.LeakyReLU(LEAK, inplace=True),
         nn.Conv2d(hidden, hidden, 3, padding=1),
-        nn.LeakyReLU(0.1, inplace=True),
+        nn.LeakyReLU(LEAK, inplace=True),
         nn.Conv2d(hidden, channels_out, 1),
     )
 

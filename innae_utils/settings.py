@@ -68,6 +68,7 @@ class DenseSpec:
     shape: tuple[int, int, int]
     widths: tuple[int, ...]
     gaussian: bool = False  # the encoder gives a mean and a log variance of every number
+    leak: float = 0.0  # slope of the activation below zero; 0 is a ReLU
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class ConvSpec:
     stride: int
     layers: tuple[Any, ...]
     gaussian: bool = False
+    leak: float = 0.0
 
 
 # Halves 156 x 128 five times and comes back exactly, with the paper's kernel, stride and channels.
@@ -114,16 +116,20 @@ COMMON: dict[str, dict[str, Any]] = {
 OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec`
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
+LEAK = 0.1  # the slope below zero of the INN's activations
+VARIANTS = ("classic_leaky",)  # ours: the classic network with the INN's activation, whose units cannot die
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
     _known |= {"inn_vae": _known["inn"], "classic_mmd": _known["classic"]}  # the very same networks
     _known["classic_vae"] = replace(_known["classic"], gaussian=True)
+    _known["classic_leaky"] = replace(_known["classic"], leak=LEAK)
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
     "classic_1024": "classic 1024",
     "classic_2048": "classic 2048",
     "classic_deep": "classic deep",
+    "classic_leaky": "classic leaky",
     "inn_vae": "INN VAE",
     "classic_mmd": "classic MMD",
     "classic_vae": "classic VAE",
@@ -142,13 +148,13 @@ def family(model: str) -> str:
 
 
 def is_classic(model: str) -> bool:
-    """Whether this is one of the paper's classic autoencoders; variational ones are not.
+    """Whether this is one of the paper's classic autoencoders; variational ones and our variants are not.
 
     Example:
-        >>> is_classic("classic_deep"), is_classic("classic_vae"), is_classic("inn")
-        (True, False, False)
+        >>> is_classic("classic_deep"), is_classic("classic_vae"), is_classic("classic_leaky"), is_classic("inn")
+        (True, False, False, False)
     """
-    return family(model) == "classic" and model not in VARIATIONAL
+    return family(model) == "classic" and model not in (*VARIATIONAL, *VARIANTS)
 
 
 # ---- data sets -------------------------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ DATASETS = {
     ),
     "mnist": Dataset(
         "mnist", "MNIST", (1, 28, 28), (60_000, 10_000), 255, MNIST_BOTTLENECKS, (0,),
-        tuple(model for model in MODELS["mnist"] if model not in VARIATIONAL), ("paper",),
+        tuple(model for model in MODELS["mnist"] if model not in (*VARIATIONAL, *VARIANTS)), ("paper",),
     ),
     "cifar10": Dataset(
         "cifar10", "CIFAR-10", (3, 32, 32), (50_000, 10_000), 255, CIFAR10_BOTTLENECKS, (0,),

@@ -17,6 +17,9 @@ PARAMETERS = {
     ("cifar10", "inn"): (13_235_176, 0),
     ("cifar10", "classic"): (12_549_379, 18_433),
     # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
+    ("digits", "classic_leaky"): (395_072, 257),
+    ("mnist", "classic_leaky"): (1_133_072, 257),
+    ("cifar10", "classic_leaky"): (12_549_379, 18_433),
     ("digits", "inn_vae"): (76_696, 0),
     ("digits", "classic_mmd"): (395_072, 257),
     ("digits", "classic_vae"): (395_072, 386),
@@ -101,6 +104,18 @@ def test_a_vaes_noise_does_not_drown_the_means_at_the_start():
     with torch.no_grad():
         mean, log_variance = models.build("classic_vae", "digits", 16, seed=1).posterior(images)
     assert (log_variance / 2).exp().mean() < mean.std(0).mean()
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+def test_the_leaky_one_is_classics_network_with_the_inns_activation(dataset):
+    leaky, plain = (models.build(name, dataset, 12, seed=3) for name in ("classic_leaky", "classic"))
+    assert all(torch.equal(one, two) for one, two in zip(leaky.parameters(), plain.parameters(), strict=True))
+    pairs = [pair for pair in zip(leaky.modules(), plain.modules(), strict=True) if type(pair[0]) is not type(pair[1])]
+    assert pairs and all(isinstance(two, nn.ReLU) for _, two in pairs)
+    slopes = {one.negative_slope for one, _ in pairs}
+    inn = models.build("inn", dataset, 12).modules()
+    assert slopes == {module.negative_slope for module in inn if isinstance(module, nn.LeakyReLU)} == {0.1}
+    assert not any(isinstance(module, nn.ReLU) for module in leaky.modules())
 
 
 @pytest.mark.parametrize(("variational", "plain"), [("inn_vae", "inn"), ("classic_mmd", "classic")])
