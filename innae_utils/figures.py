@@ -805,6 +805,38 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
     return figure
 
 
+# ---- live units ------------------------------------------------------------------------------------------------
+
+
+def live_units(table: pd.DataFrame) -> Figure:
+    """The share of the hidden units that are positive for an image at least, from the first layer to the last.
+
+    Args:
+        table: the columns of `units.COLUMNS`, of one data set and one preset. A line is a curve at a bottleneck, the
+            darker, the larger; means over seeds.
+    """
+    dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
+    table = with_curves(table.assign(share=table["live"] / table["units"]))
+    layers = list(dict.fromkeys(table["layer"]))
+    figure, axes = plt.subplots(figsize=(6.4, 3.4))
+    for curve in sorted(set(table["curve"]), key=lambda curve: (CURVES.index(base(curve)), curve)):
+        mine = table[table["curve"] == curve]
+        sizes = sorted(map(int, mine["bottleneck"].unique()))
+        for place, k in enumerate(sizes, 1):
+            shares = mine[mine["bottleneck"] == k].groupby("layer")["share"].mean().reindex(layers)
+            label = f"{curve}, $k$ = {', '.join(map(str, sizes))}" if k == sizes[-1] else "_"
+            style = dict(color=colour_of(curve), alpha=0.25 + 0.75 * place / len(sizes), label=label)
+            axes.plot(range(len(layers)), shares, "o-", **style)
+    axes.set_xticks(range(len(layers)), layers)
+    axes.set_ylim(0, 1.04)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", ylabel="live units", xlabel="hidden layer")
+    axes.legend(fontsize=7, loc="lower left", alignment="left")
+    said = f"Live: positive for at least one of {table['images'].max():,} training images. Means over seeds."
+    figure.supxlabel(textwrap.fill(said, 120), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    return figure
+
+
 # ---- encoder or decoder ----------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill, workflow_script
 
-from innae_utils import parameters, publishing, results, settings, sweeps
+from innae_utils import data, parameters, publishing, results, settings, sweeps, units
 
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
 NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
@@ -152,7 +152,25 @@ def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path)
         assert done.returncode and said in done.stderr
 
 
-def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
+def test_26_looks_at_the_classic_runs_that_have_finished(quick_runs, tmp_path):
+    root, _ = quick_runs
+    given = {"preset": "quick", "runs": str(root), "figures": str(tmp_path)}
+    papermill("26_dead_units.ipynb", tmp_path / "out.ipynb", given)
+    assert (tmp_path / "quick" / "digits" / "live_units.pdf").read_bytes()[:5] == b"%PDF-"
+    rows = results.gather(root / "quick" / "digits")
+    table = units.measure(rows, root / "quick" / "digits", data.load("digits", "train"), 100)
+    assert len(table) == 6 * 2 and (table["live"] <= table["units"]).all() and set(table["images"]) == {100}
+    for wrong, said in (
+        ({"imagess": 1}, "no parameter 'imagess'"),
+        ({"images": 0}, "allowed: 1 or more"),
+        ({"models": "inn"}, "models: 'inn' has no such layers; allowed: classic"),
+        ({"runs": str(tmp_path)}, "none of these runs has finished under"),
+    ):
+        done = papermill("26_dead_units.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
+        assert done.returncode and said in done.stderr
+
+
+def test_20_23_25_and_26_draw_from_the_published_rows_alone(tmp_path):
     """No run, no image: `make figures ROWS=published DATASET=all`."""
     line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
@@ -163,7 +181,7 @@ def test_20_23_and_25_draw_from_the_published_rows_alone(tmp_path):
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
         for folder in (name, f"in_short/{name}") if name in in_short else (name,):
             expected |= {f"{folder}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
-    for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it")):
+    for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it"), ("units", "live_units")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
     drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.p*") if path.is_file()}

@@ -55,6 +55,11 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
         if (publishing.PUBLISHED / f"codes_{name}.csv").exists() and not picked
     ]
     own += [
+        ("26_dead_units.ipynb", {**common, "dataset": name})
+        for name in names
+        if (publishing.PUBLISHED / f"units_{name}.csv").exists() and not picked
+    ]
+    own += [
         ("20_figures_5_and_6.ipynb", {**common, "dataset": name, **IN_SHORT[name], "figures": f"{folder}/in_short"})
         for name in names
         if name in IN_SHORT and not picked

@@ -1,0 +1,126 @@
+"""Dead units: how many of a classic autoencoder's hidden units are ever positive.
+
+A unit behind a ReLU that is positive for no image passes nothing on and gets no gradient: it has died, and the network
+is narrower than it was built. The INN's subnetworks have leaky ReLUs before their last convolution, which let a
+gradient through below zero. `classic_leaky` is the classic network with that activation.
+
+References: Lu et al., Dying ReLU and Initialization: Theory and Numerical Examples (Communications in Computational
+    Physics, 2020).
+"""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from innae_utils import models, publishing, results
+from innae_utils.data import Images
+from innae_utils.results import ResultError
+from innae_utils.settings import PROJECT, family
+
+IMAGES = 10_000  # training images that are looked at
+RUN = ("dataset", "model", "recipe", "bottleneck", "seed")
+COLUMNS = (*RUN, "preset", "layer", "units", "live", "images", "run_finished_at", "commit")
+
+
+def live_units(
+    model: nn.Module, images: Images, count: int = IMAGES, batch_size: int = 500
+) -> list[tuple[str, int, int]]:
+    """The hidden layers of a classic autoencoder: name, units, and how many of them are positive for an image at least.
+
+    Args:
+        model: with the stacks `encoder` and `decoder`; on the device of the images. It is left in its mode.
+        images: of which the first `count` are looked at, or all if there are no more.
+        count: 1 or more.
+        batch_size: images at a time.
+
+    Returns:
+        From the input to the output, `("encoder 1", units, live)` and so on. A unit of a convolution is a channel; it
+        is live if it is positive anywhere.
+    """
+    layers = [
+        (f"{half} {place}", module)
+        for half in ("encoder", "decoder")
+        for place, module in enumerate((m for m in getattr(model, half) if isinstance(m, nn.ReLU | nn.LeakyReLU)), 1)
+    ]
+    live: dict[str, torch.Tensor] = {}
+
+    def look(name: str):
+        def hook(_, __, out):
+            positive = (out > 0).transpose(0, 1).flatten(1).any(1)
+            live[name] = live.get(name, torch.zeros_like(positive)) | positive
+
+        return hook
+
+    hooks = [module.register_forward_hook(look(name)) for name, module in layers]
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            for start in range(0, min(count, len(images)), batch_size):
+                model(images.batch(slice(start, min(start + batch_size, count))))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return [(name, len(live[name]), int(live[name].sum())) for name, _ in layers]
+
+
+def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
+    """The live units of finished runs, a line a hidden layer: columns `COLUMNS`.
+
+    Args:
+        rows: finished rows of one data set; those of models that are no classic autoencoders are passed over.
+        root: the data set's folder of runs that they come from.
+        images: training images, on the device to use.
+        count: how many of them.
+    """
+    import pandas as pd
+
+    made_by, records = results.commit(), []
+    for row in rows.to_dict("records"):
+        if family(row["model"]) == "classic":
+            network = models.load(results.folder_of(row, root)).to(images.pixels.device)
+            known = {name: row[name] for name in (*RUN, "preset")} | {"images": min(count, len(images))}
+            known |= {"run_finished_at": row["finished_at"], "commit": made_by}
+            records += [
+                {**known, "layer": layer, "units": units, "live": live}
+                for layer, units, live in live_units(network, images, count)
+            ]
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
+    """Add a table of `measure` to `results/units_<dataset>.csv`, in the place of earlier lines of these runs.
+
+    Raises ResultError, and writes nothing, if a line is quick, made by code that no commit holds, or of a run that is
+    not the published one; or if then not all would be of as many images.
+    """
+    import pandas as pd
+
+    if not len(table) or not (table["preset"] == "full").all():
+        raise ResultError("there are no lines of full runs; publish full ones alone")
+    if not table["commit"].map(results.is_commit).all():
+        raise ResultError("no commit holds the code that made these lines; commit it and measure again")
+    there = publishing.published(folder).set_index(list(RUN))["finished_at"]
+    for line in table.drop_duplicates(list(RUN)).to_dict("records"):
+        place = tuple(line[name] for name in RUN)
+        if there.get(place) != line["run_finished_at"]:
+            raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
+    dataset = table["dataset"].iloc[0]
+    known = published(dataset, folder)
+    both = pd.concat([known, table]) if len(known) else table
+    both = both.drop_duplicates([*RUN, "layer"], keep="last")
+    if both["images"].nunique() > 1:
+        raise ResultError(f"units_{dataset}.csv would be of several numbers of images; measure all runs with the same")
+    with results.replacing(Path(folder) / f"units_{dataset}.csv") as part:
+        both.sort_values(list(RUN), kind="stable").to_csv(part, index=False)
+
+
+def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
+    """The published lines of a data set, columns `COLUMNS`; empty if there are none."""
+    import pandas as pd
+
+    path = Path(folder) / f"units_{dataset}.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))

@@ -1,0 +1,88 @@
+import pandas as pd
+import pytest
+import torch
+from conftest import row
+from torch import nn
+
+from innae_utils import data, figures, models, publishing, units
+from innae_utils.results import ResultError
+
+IMAGES = data.load("digits", "train", limit=120)
+
+
+@pytest.mark.parametrize("model", ["classic", "classic_leaky"])
+def test_a_unit_is_live_if_it_is_positive_for_one_image_at_least(model):
+    """Against the network written out by hand; some units killed, one that lives for a single image alone."""
+    network = models.build(model, "digits", 4, seed=0).train()
+    first, second = (m for m in network.encoder if isinstance(m, nn.Linear) and m.out_features in (512, 256))
+    x = IMAGES.batch(slice(None)).flatten(1)
+    with torch.no_grad():
+        first.weight[:100], first.bias[:100] = 0, -1.0
+        second.weight[7] = 0
+        second.bias[7] = -1.0
+        before = x @ first.weight[200]
+        first.bias[200] = -before.sort().values[-2]  # positive for the largest alone
+        h, expected = x, []
+        for stack in (network.encoder, network.decoder):
+            for layer in list(stack)[1:] if stack is network.encoder else list(stack)[:-2]:
+                h = layer(h.clone())
+                if isinstance(layer, nn.ReLU | nn.LeakyReLU):
+                    expected.append((h.shape[1], int((h > 0).any(0).sum())))
+    found = units.live_units(network, IMAGES, batch_size=50)
+    assert [name for name, *_ in found] == [f"{half} {i}" for half in ("encoder", "decoder") for i in (1, 2, 3)]
+    assert [(n, live) for _, n, live in found] == expected
+    assert 0 < found[0][2] <= 412 and found[1][2] <= 255
+    assert network.training and not any(module._forward_hooks for module in network.modules())
+    one_less = units.live_units(network, IMAGES, count=int(before.argmax()))[0][2]
+    assert one_less < found[0][2] or int(before.argmax()) == 0, "that image is not among the first"
+
+
+def test_a_convolutions_units_are_its_channels():
+    network = models.build("classic", "cifar10", 4, seed=0)
+    images = data.Images(torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), 255)
+    with torch.no_grad():
+        network.encoder[0].weight[:5] = 0
+        network.encoder[0].bias[:] = torch.tensor([-1.0] * 5 + [10.0] * 59)
+    found = units.live_units(network, images)
+    assert [n for _, n, _ in found][:5] == [64, 128, 256, 512, 1024] and found[0] == ("encoder 1", 64, 59)
+    assert found[5][0] == "decoder 1"
+
+
+def table_of(**changes):
+    known = {name: row(model="classic", bottleneck=8)[name] for name in (*units.RUN, "preset")}
+    lines = [("encoder 1", 512, 400), ("encoder 2", 256, 100), ("decoder 1", 128, 128)]
+    more = {"images": 100, "run_finished_at": "then", "commit": 40 * "a"}
+    return pd.DataFrame(
+        [{**known, **more, "layer": layer, "units": n, "live": live, **changes} for layer, n, live in lines],
+        columns=list(units.COLUMNS),
+    )
+
+
+def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path, monkeypatch):
+    rows = pd.DataFrame([{**table_of().iloc[0][list(units.RUN)].to_dict(), "finished_at": "then"}])
+    monkeypatch.setattr(publishing, "published", lambda folder: rows)
+    for wrong, said in (
+        ({"preset": "quick"}, "full ones alone"),
+        ({"commit": 40 * "a" + "-dirty"}, "no commit holds"),
+        ({"run_finished_at": "now"}, "is not the run that is published"),
+        ({"seed": 7}, "is not the run that is published"),
+    ):
+        with pytest.raises(ResultError, match=said):
+            units.publish(table_of(**wrong), tmp_path)
+    assert units.published("digits", tmp_path).empty
+    units.publish(table_of(), tmp_path)
+    units.publish(table_of().assign(live=9), tmp_path)
+    assert units.published("digits", tmp_path)["live"].tolist() == [9, 9, 9]
+    monkeypatch.setattr(publishing, "published", lambda folder: pd.concat([rows, rows.assign(seed=1)]))
+    with pytest.raises(ResultError, match="several numbers of images"):
+        units.publish(table_of(seed=1, images=50), tmp_path)
+    assert len(units.published("digits", tmp_path)) == 3
+
+
+def test_the_figure_has_a_line_a_bottleneck_and_curve():
+    both = pd.concat([table_of(), table_of(seed=1).assign(live=0), table_of(model="classic_leaky", bottleneck=4)])
+    (axes,) = figures.live_units(pd.concat([both, table_of(model="classic_leaky")])).axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert len(axes.lines) == 3 and lines["classic leaky, $k$ = 4, 8"] == pytest.approx([400 / 512, 100 / 256, 1])
+    assert lines["classic, $k$ = 8"] == pytest.approx([200 / 512, 50 / 256, 0.5]), "means over the seeds"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["encoder 1", "encoder 2", "decoder 1"]
