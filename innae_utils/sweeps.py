@@ -3,7 +3,6 @@
 No training imports this, so that no network's row is made again when it changes.
 """
 
-import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -35,19 +34,6 @@ SWEEP_PARAMETERS = (
     "dataset", "models", "recipes", "bottlenecks", "seeds", "preset", "data_root", "runs", "figures", "device",
     "precision", "recompute", "image_size", "strict", "threads", "slots",
 )  # fmt: skip
-
-# Linux's C library gives a step's large blocks back to the system and takes them anew, page by page, in the next step.
-# Keeping them saves time on a CPU (benchmarks/README.md) and changes no number. Systems without glibc pass over it.
-KEEP_MEMORY = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592"
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment variables of a sweep's processes: this process's, and an allocator that keeps its memory.
-
-    Args:
-        more: variables that come on top. `GLIBC_TUNABLES` of one's own is left as it is.
-    """
-    return {"GLIBC_TUNABLES": KEEP_MEMORY, **os.environ, **more}
 
 
 class Job(NamedTuple):

@@ -48,16 +48,6 @@ def times(project):
     return {path: path.stat().st_mtime_ns for path in (project / "runs").rglob("result.json")}
 
 
-def test_a_sweeps_processes_keep_their_memory_unless_told_otherwise(capfd, monkeypatch):
-    figures = workflow_script("figures")
-    ask = [sys.executable, "-c", "import os; print(os.environ['GLIBC_TUNABLES'], os.environ.get('HOME'))"]
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    assert figures.watch(ask) == 0
-    assert capfd.readouterr().out.split() == [sweeps.KEEP_MEMORY, str(os.environ.get("HOME"))]
-    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
-    assert figures.watch(ask) == 0 and capfd.readouterr().out.startswith("glibc.malloc.check=0 ")
-
-
 def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project):
     figures = [
         project / "figures" / "quick" / "digits" / f"figure{n}.{kind}" for n in (5, 6) for kind in ("pdf", "png")

@@ -24,8 +24,9 @@ NOISE = re.compile(  # what Snakemake says between one step and the next, and af
 
 def watch(command: list[str]) -> int:
     """Run a command in the project's folder, passing on what it prints but for the noise; its exit code."""
-    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    with subprocess.Popen(command, cwd=settings.PROJECT, env=sweeps.environment(), **both) as process:
+    with subprocess.Popen(
+        command, cwd=settings.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
         try:
             for line in process.stdout:
                 if not NOISE.match(line):

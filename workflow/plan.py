@@ -87,7 +87,7 @@ def timed(sweep: sweeps.Sweep, kind: tuple[str, str], threads: int, copies: int)
     ]
     line += [sweep.device, sweep.precision, str(sweep.recompute), sweep.image_size]
     line += [str(images_of(sweep)[split]) for split in ("train", "test")]
-    environment = sweeps.environment(OMP_NUM_THREADS=str(threads))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     cards = [{"CUDA_VISIBLE_DEVICES": card} for card in slots.cards(sweep.device)] or [{}]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [
@@ -110,7 +110,7 @@ def start_up() -> float:
         parameters = json.dumps({"preset": "quick", "run_dir": folder, "device": "cpu"})
         line = [sys.executable, "-m", "papermill", notebook, f"{folder}/out.ipynb", "-k", "python3", "-y", parameters]
         started = time.perf_counter()
-        subprocess.run(line, check=True, capture_output=True, env=sweeps.environment(OMP_NUM_THREADS="1"))
+        subprocess.run(line, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         return time.perf_counter() - started - results.read_row(Path(folder) / "result.json")["seconds"]
 
 
