@@ -227,7 +227,7 @@ def scatter_of_families(measured: Measured, dataset: str) -> dict[str, float | N
     """`scatter` of the INN and of the classic models on a data set.
 
     A family with too few seeds gets that of the data set, and a data set that of all of them; None where all have too
-    few. Variational models, which no claim is about, do not count.
+    few. Variational models and our variants, which no claim is about, do not count.
     """
     rows = measured.rows[~measured.rows["model"].isin((*settings.VARIATIONAL, *settings.VARIANTS, "pca"))]
     here = rows[rows["dataset"] == dataset]
@@ -463,8 +463,9 @@ def claim_3(measured: Measured, dataset: str) -> Verdict:
     evidence += "falls to the end" if falls else f"no longer falls ({at(inn, against)} at {against})"
     ahead = [k for k in ks if classic[k] < inn[k]]
     evidence += f"; classic is better at {', '.join(map(str, ahead))}" if ahead else ""
-    late = measured.curve(dataset, "classic", "late")
-    evidence += f"; with late decay classic has {at(late, last)}" if last in late else ""
+    for model, recipe, how in (("classic", "late", "late decay"), ("classic_leaky", "paper", "the INN's leaky ReLU")):
+        other = measured.curve(dataset, model, recipe)
+        evidence += f"; with {how} classic has {at(other, last)}" if last in other else ""
     return judged(falls and below(inn, classic, ks, SIGNIFICANT), evidence)
 
 

@@ -51,7 +51,7 @@ class GaussianAutoencoder(ClassicAutoencoder):
 
 
 def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
-    """The autoencoder of a spec with the authors' initialisation; of a VAE's log variance, see `LOG_VARIANCE_START`."""
+    """The autoencoder of a spec, initialised as the authors'. A VAE's log variance starts at `LOG_VARIANCE_START`."""
     encoder, decoder = (_dense if isinstance(spec, DenseSpec) else _conv)(spec, bottleneck)
     if spec.gaussian:
         encoder[-1] = nn.Linear(encoder[-1].in_features, 2 * bottleneck)

@@ -22,6 +22,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 from innae_utils import models, settings
 from innae_utils.results import SATURATION_TOLERANCE, saturation, strip
 from innae_utils.sensitivity import AS_IT_IS, CHANGES
+from innae_utils.units import in_order
 
 STYLE = Path(__file__).with_name("innae.mplstyle")
 CURVES = [  # in the order of the legend; a curve keeps its colour in every figure
@@ -817,16 +818,20 @@ def live_units(table: pd.DataFrame) -> Figure:
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
     table = with_curves(table.assign(share=table["live"] / table["units"]))
-    layers = list(dict.fromkeys(table["layer"]))
+    layers = in_order(table["layer"])
     figure, axes = plt.subplots(figsize=(6.4, 3.4))
-    for curve in sorted(set(table["curve"]), key=lambda curve: (CURVES.index(base(curve)), curve)):
+    curves = sorted(set(table["curve"]), key=lambda curve: (CURVES.index(base(curve)), _numbers(curve), curve))
+    for curve in curves:
         mine = table[table["curve"] == curve]
         sizes = sorted(map(int, mine["bottleneck"].unique()))
         for place, k in enumerate(sizes, 1):
-            shares = mine[mine["bottleneck"] == k].groupby("layer")["share"].mean().reindex(layers)
+            shares = mine[mine["bottleneck"] == k].groupby("layer")["share"].mean()
+            shares = shares.reindex([layer for layer in layers if layer in shares.index])  # some have fewer layers
             label = f"{curve}, $k$ = {', '.join(map(str, sizes))}" if k == sizes[-1] else "_"
             style = dict(color=colour_of(curve), alpha=0.25 + 0.75 * place / len(sizes), label=label)
-            axes.plot(range(len(layers)), shares, "o-", **style)
+            style |= {"linestyle": "-", **marker_of(curve), "markersize": 5, "markerfacecolor": face_of(curve, dataset)}
+            style |= told_apart(curve, curves)
+            axes.plot(list(map(layers.index, shares.index)), shares, **style)
     axes.set_xticks(range(len(layers)), layers)
     axes.set_ylim(0, 1.04)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -116,8 +116,8 @@ COMMON: dict[str, dict[str, Any]] = {
 OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec`
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
-LEAK = 0.1  # the slope below zero of the INN's activations
-VARIANTS = ("classic_leaky",)  # ours: the classic network with the INN's activation, whose units cannot die
+LEAK = 0.1  # the slope below zero of the activations in the INN's convolutions
+VARIANTS = ("classic_leaky",)  # ours: the classic network with that activation, whose units pass on a gradient there
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
     _known |= {"inn_vae": _known["inn"], "classic_mmd": _known["classic"]}  # the very same networks
@@ -505,7 +505,7 @@ RECIPES: dict[tuple[str, str, str], Recipe] = {
 LAPLACE_SCALE = 0.05
 # The noise of y that a VAE starts with, as a log variance: a standard deviation of 0.05, about as far as the means of
 # digits and MNIST images lie apart then. With the usual 1 it drowns them, and on MNIST the decoder draws one picture
-# for all images from the first epoch on.
+# for all images from the first epoch on. (It has not been trained on CIFAR-10.)
 LOG_VARIANCE_START = -6.0
 
 

@@ -332,17 +332,22 @@ def denormals_as_zero() -> Iterator[None]:
 
     Weight decay shrinks what no gradient reaches, and Adam's means with it, below float32's normal numbers, and
     processors reckon with those by far slower ways. Next to any weight that counts they are nothing.
+
+    The calling thread is as before afterwards. Torch's worker threads keep what the thread that started them had: those
+    that are started here, or when this module is imported, take denormals for zero from then on, here and in whatever
+    imports this; those that computed before do not. Where the processor cannot do it, nothing happens.
     """
-    before = torch.full((), 1e-39).mul(1).item() == 0
+    before = torch.full((), 1e-39, dtype=torch.float32, device="cpu").mul(1).item() == 0
     torch.set_flush_denormal(True)
     try:
+        torch.zeros(2**20, device="cpu").add_(1)  # starts the workers that are not there yet
         yield
     finally:
         torch.set_flush_denormal(before)
 
 
-with denormals_as_zero():  # torch's worker threads do as the thread that starts them did then: here they are started
-    torch.zeros(2**20).add_(1)
+with denormals_as_zero():  # before anything else starts torch's workers
+    pass
 
 
 def _save(path: Path | None, identity: str, model: nn.Module, optimizer, history: list[dict[str, float]]) -> None:

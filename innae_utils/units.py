@@ -18,6 +18,7 @@ from innae_utils import models, publishing, results
 from innae_utils.data import Images
 from innae_utils.results import ResultError
 from innae_utils.settings import PROJECT, family
+from innae_utils.train import strict_float32
 
 IMAGES = 10_000  # training images that are looked at
 RUN = ("dataset", "model", "recipe", "bottleneck", "seed")
@@ -30,15 +31,22 @@ def live_units(
     """The hidden layers of a classic autoencoder: name, units, and how many of them are positive for an image at least.
 
     Args:
-        model: with the stacks `encoder` and `decoder`; on the device of the images. It is left in its mode.
-        images: of which the first `count` are looked at, or all if there are no more.
+        model: with the stacks `encoder` and `decoder`. It is left in its mode.
+        images: of which the first `count` are looked at, or all if there are no more; on the model's device.
         count: 1 or more.
-        batch_size: images at a time.
+        batch_size: images at a time, 1 or more.
 
     Returns:
         From the input to the output, `("encoder 1", units, live)` and so on. A unit of a convolution is a channel; it
         is live if it is positive anywhere.
+
+    Raises:
+        ValueError: fewer than one image, or a model that has no such stacks.
     """
+    if min(count, len(images), batch_size) < 1:
+        raise ValueError(f"{min(count, len(images))} images in batches of {batch_size}; give 1 or more of each")
+    if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
+        raise ValueError(f"a {type(model).__name__} has no encoder and decoder; give a classic autoencoder")
     layers = [
         (f"{half} {place}", module)
         for half in ("encoder", "decoder")
@@ -57,7 +65,7 @@ def live_units(
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with strict_float32(images.device), torch.no_grad():
             for start in range(0, min(count, len(images)), batch_size):
                 model(images.batch(slice(start, min(start + batch_size, count))))
     finally:
@@ -67,13 +75,24 @@ def live_units(
     return [(name, len(live[name]), int(live[name].sum())) for name, _ in layers]
 
 
+def in_order(layers) -> list[str]:
+    """Names of layers from the input to the output, each once.
+
+    Example:
+        >>> in_order(["decoder 1", "encoder 2", "encoder 1", "encoder 2"])
+        ['encoder 1', 'encoder 2', 'decoder 1']
+    """
+    return sorted(set(layers), key=lambda name: (name.startswith("decoder"), int(name.split()[1])))
+
+
 def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
     """The live units of finished runs, a line a hidden layer: columns `COLUMNS`.
 
     Args:
-        rows: finished rows of one data set; those of models that are no classic autoencoders are passed over.
+        rows: finished rows of one data set. Those of models that are not of the classic family are passed over;
+            variational ones of that family are not.
         root: the data set's folder of runs that they come from.
-        images: training images, on the device to use.
+        images: training images, with the device to use (`Images.to`).
         count: how many of them.
     """
     import pandas as pd
@@ -81,7 +100,7 @@ def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
     made_by, records = results.commit(), []
     for row in rows.to_dict("records"):
         if family(row["model"]) == "classic":
-            network = models.load(results.folder_of(row, root)).to(images.pixels.device)
+            network = models.load(results.folder_of(row, root)).to(images.device)
             known = {name: row[name] for name in (*RUN, "preset")} | {"images": min(count, len(images))}
             known |= {"run_finished_at": row["finished_at"], "commit": made_by}
             records += [
@@ -94,13 +113,16 @@ def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
 def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     """Add a table of `measure` to `results/units_<dataset>.csv`, in the place of earlier lines of these runs.
 
-    Raises ResultError, and writes nothing, if a line is quick, made by code that no commit holds, or of a run that is
-    not the published one; or if then not all would be of as many images.
+    Raises ResultError, and writes nothing, if there is no line, or one is quick, made by code that no commit holds, or
+    of a run that is not the published one; if they are of several data sets; or if then not all would be of as many
+    images.
     """
     import pandas as pd
 
-    if not len(table) or not (table["preset"] == "full").all():
-        raise ResultError("there are no lines of full runs; publish full ones alone")
+    if table["dataset"].nunique() != 1:
+        raise ResultError(f"these lines are of {table['dataset'].nunique()} data sets; publish those of one")
+    if not (table["preset"] == "full").all():
+        raise ResultError("quick lines are no result; publish full ones alone")
     if not table["commit"].map(results.is_commit).all():
         raise ResultError("no commit holds the code that made these lines; commit it and measure again")
     there = publishing.published(folder).set_index(list(RUN))["finished_at"]
@@ -119,8 +141,14 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
-    """The published lines of a data set, columns `COLUMNS`; empty if there are none."""
+    """The published lines of a data set, columns `COLUMNS`; empty if there are none.
+
+    Raises ResultError if the file has other columns.
+    """
     import pandas as pd
 
     path = Path(folder) / f"units_{dataset}.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    if list(table.columns) != list(COLUMNS):
+        raise ResultError(f"{path} is no table of live units; its columns should be {', '.join(COLUMNS)}; move it away")
+    return table

@@ -147,6 +147,10 @@ def test_3_the_inn_falls_to_the_end_and_is_clearly_better():
     assert judge(3, rows(CLASSIC), rows({**INN, 48: 0.0178}, "inn")).verdict == HOLDS, "by 1 %: not told apart"
     late = judge(3, rows(CLASSIC), rows(INN, "inn"), rows({64: 0.0285}, recipe="late"))
     assert late.verdict == HOLDS and late.evidence.endswith("with late decay classic has 0.0285")
+    leaky = judge(3, rows(CLASSIC), rows(INN, "inn"), rows({64: 0.017}, "classic_leaky"))
+    assert leaky.verdict == HOLDS and leaky.evidence.endswith("with the INN's leaky ReLU classic has 0.0170"), (
+        "quoted, not judged: the claim is of the paper's models"
+    )
 
 
 def test_4_wide_models_lie_between():

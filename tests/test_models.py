@@ -99,10 +99,11 @@ def test_a_vae_encodes_to_the_mean_of_its_posterior(dataset):
         assert torch.equal(network.encode(x), mean) and torch.equal(network(x), network.decode(mean))
 
 
-def test_a_vaes_noise_does_not_drown_the_means_at_the_start():
+@pytest.mark.parametrize("bottleneck", [2, 16, 32])
+def test_a_vaes_noise_does_not_drown_the_means_at_the_start(bottleneck):
     images = data.load("digits", "test").batch(slice(None))
     with torch.no_grad():
-        mean, log_variance = models.build("classic_vae", "digits", 16, seed=1).posterior(images)
+        mean, log_variance = models.build("classic_vae", "digits", bottleneck, seed=1).posterior(images)
     assert (log_variance / 2).exp().mean() < mean.std(0).mean()
 
 

@@ -163,8 +163,14 @@ def test_26_looks_at_the_classic_runs_that_have_finished(quick_runs, tmp_path):
     for wrong, said in (
         ({"imagess": 1}, "no parameter 'imagess'"),
         ({"images": 0}, "allowed: 1 or more"),
-        ({"models": "inn"}, "models: 'inn' has no such layers; allowed: classic"),
+        ({"models": "inn"}, "models: 'inn': no such layers; allowed: classic"),
+        ({"dataset": "images"}, "'images' is not for this notebook; allowed: digits, mnist, cifar10"),
         ({"runs": str(tmp_path)}, "none of these runs has finished under"),
+        ({"seeds": "7"}, "none of these runs has finished under"),
+        (
+            {"rows": "published", "preset": "full", "dataset": "cifar10"},
+            "nothing is published in results/units_cifar10",
+        ),
     ):
         done = papermill("26_dead_units.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
         assert done.returncode and said in done.stderr

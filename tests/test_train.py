@@ -114,24 +114,33 @@ def test_the_noise_of_an_epoch_depends_on_seed_and_epoch_alone(model, tmp_path, 
 
 
 SMALL = torch.full((4,), 1e-30)
+flushes = pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush denormals")
 
 
-@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot take denormals for zero")
-def test_denormals_are_zero_in_training_and_numbers_before_and_after(monkeypatch):
+@pytest.fixture
+def unflushed():
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_default_dtype(torch.float32)
+
+
+@flushes
+def test_the_calling_thread_takes_denormals_for_zero_in_training_and_is_then_as_before(monkeypatch, unflushed):
     seen, epoch = [], train._one_epoch
     monkeypatch.setattr(train, "_one_epoch", lambda *a: seen.append(float((SMALL * 1e-9).max())) or epoch(*a))
     fit("classic", recipe=recipe("classic", epochs=2))
     assert seen == [0, 0] and (SMALL * 1e-9 > 0).all()
-    with train.denormals_as_zero(), train.denormals_as_zero():
-        pass
+    with pytest.raises(KeyboardInterrupt), train.denormals_as_zero():
+        raise KeyboardInterrupt
     assert (SMALL * 1e-9 > 0).all()
     torch.set_flush_denormal(True)
+    torch.set_default_dtype(torch.float64)
     with train.denormals_as_zero():
         pass
     assert (SMALL * 1e-9 == 0).all(), "as it was"
-    torch.set_flush_denormal(False)
 
 
+@flushes
 def test_denormals_as_zero_train_the_same_network(monkeypatch):
     """Weights that nothing uses have faded below the normal numbers; nothing else differs."""
 
@@ -152,16 +161,20 @@ def test_denormals_as_zero_train_the_same_network(monkeypatch):
     assert all(torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-38) for name in ours)
 
 
-@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot take denormals for zero")
-def test_torchs_other_threads_take_denormals_for_zero_too():
+@flushes
+@pytest.mark.parametrize("later", [2, 3])
+def test_torchs_other_threads_take_denormals_for_zero_too(later):
+    """Those that are there when the module is imported, and those that come later."""
     script = """
+        import sys
         import torch
         from innae_utils import train
-        torch.set_num_threads(2)
+        small = torch.full((4_000_000,), 1e-30)
+        torch.set_num_threads(int(sys.argv[1]))
         with train.denormals_as_zero():
-            print((torch.full((4_000_000,), 1e-30) * 1e-9 != 0).sum().item())
+            print((small * 1e-9 != 0).sum().item())
     """
-    line = [sys.executable, "-c", textwrap.dedent(script)]
+    line = [sys.executable, "-c", textwrap.dedent(script), str(later)]
     run = subprocess.run(line, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "2"})
     assert run.stdout == "0\n"
 

@@ -20,8 +20,6 @@ def test_a_unit_is_live_if_it_is_positive_for_one_image_at_least(model):
         first.weight[:100], first.bias[:100] = 0, -1.0
         second.weight[7] = 0
         second.bias[7] = -1.0
-        before = x @ first.weight[200]
-        first.bias[200] = -before.sort().values[-2]  # positive for the largest alone
         h, expected = x, []
         for stack in (network.encoder, network.decoder):
             for layer in list(stack)[1:] if stack is network.encoder else list(stack)[:-2]:
@@ -29,12 +27,35 @@ def test_a_unit_is_live_if_it_is_positive_for_one_image_at_least(model):
                 if isinstance(layer, nn.ReLU | nn.LeakyReLU):
                     expected.append((h.shape[1], int((h > 0).any(0).sum())))
     found = units.live_units(network, IMAGES, batch_size=50)
+    again = units.live_units(network, IMAGES)
+    assert again == found, "whatever the batch"
     assert [name for name, *_ in found] == [f"{half} {i}" for half in ("encoder", "decoder") for i in (1, 2, 3)]
     assert [(n, live) for _, n, live in found] == expected
     assert 0 < found[0][2] <= 412 and found[1][2] <= 255
     assert network.training and not any(module._forward_hooks for module in network.modules())
-    one_less = units.live_units(network, IMAGES, count=int(before.argmax()))[0][2]
-    assert one_less < found[0][2] or int(before.argmax()) == 0, "that image is not among the first"
+
+
+@pytest.mark.parametrize("batch_size", [7, 60, 1000])
+def test_one_image_is_enough_if_it_is_among_those_that_are_looked_at(batch_size):
+    network = models.build("classic", "digits", 4, seed=0)
+    first = network.encoder[1]
+    pixels = IMAGES.pixels.clone()
+    pixels[:, 0, 3, 3] = 0
+    pixels[60, 0, 3, 3] = 16
+    with torch.no_grad():
+        first.weight[:], first.bias[:] = 0, -0.5
+        first.weight[200, 3 * 8 + 3] = 1
+    live = {n: units.live_units(network, data.Images(pixels, 16), n, batch_size)[0][2] for n in (60, 61, 1000)}
+    assert live == {60: 0, 61: 1, 1000: 1}
+
+
+def test_what_cannot_be_counted_is_refused():
+    network = models.build("classic", "digits", 4, seed=0)
+    for wrong in ({"count": 0}, {"batch_size": 0}):
+        with pytest.raises(ValueError, match="give 1 or more of each"):
+            units.live_units(network, IMAGES, **wrong)
+    with pytest.raises(ValueError, match="give a classic autoencoder"):
+        units.live_units(models.build("inn", "digits", 4), IMAGES)
 
 
 def test_a_convolutions_units_are_its_channels():
@@ -61,6 +82,10 @@ def table_of(**changes):
 def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path, monkeypatch):
     rows = pd.DataFrame([{**table_of().iloc[0][list(units.RUN)].to_dict(), "finished_at": "then"}])
     monkeypatch.setattr(publishing, "published", lambda folder: rows)
+    with pytest.raises(ResultError, match="of 0 data sets"):
+        units.publish(table_of()[:0], tmp_path)
+    with pytest.raises(ResultError, match="of 2 data sets"):
+        units.publish(pd.concat([table_of(), table_of(dataset="mnist")]), tmp_path)
     for wrong, said in (
         ({"preset": "quick"}, "full ones alone"),
         ({"commit": 40 * "a" + "-dirty"}, "no commit holds"),
@@ -77,6 +102,19 @@ def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path,
     with pytest.raises(ResultError, match="several numbers of images"):
         units.publish(table_of(seed=1, images=50), tmp_path)
     assert len(units.published("digits", tmp_path)) == 3
+    (tmp_path / "units_mnist.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ResultError, match="is no table of live units"):
+        units.published("mnist", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["units", "codes"])
+def test_what_is_published_is_of_the_runs_that_are_published(kind):
+    """A row that is replaced by another run's leaves its counts and shares behind."""
+    rows = publishing.published().set_index(list(units.RUN))["finished_at"]
+    tables = [pd.read_csv(path) for path in publishing.PUBLISHED.glob(f"{kind}_*.csv")]
+    assert tables
+    for line in pd.concat(tables).itertuples():
+        assert rows[tuple(getattr(line, name) for name in units.RUN)] == line.run_finished_at
 
 
 def test_the_figure_has_a_line_a_bottleneck_and_curve():
@@ -86,3 +124,19 @@ def test_the_figure_has_a_line_a_bottleneck_and_curve():
     assert len(axes.lines) == 3 and lines["classic leaky, $k$ = 4, 8"] == pytest.approx([400 / 512, 100 / 256, 1])
     assert lines["classic, $k$ = 8"] == pytest.approx([200 / 512, 50 / 256, 0.5]), "means over the seeds"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["encoder 1", "encoder 2", "decoder 1"]
+
+
+def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_short_runs_apart():
+    deep = [table_of(model="classic_deep").assign(layer=[*names]) for names in (
+        ("encoder 1", "encoder 2", "encoder 3"), ("decoder 1", "decoder 2", "decoder 3"),
+    )]  # fmt: skip
+    short = [table_of(recipe=f"paper-epochs{n}") for n in (10, 5)]
+    (axes,) = figures.live_units(pd.concat([table_of(), *deep, *short])).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        f"{half} {i}" for half in ("encoder", "decoder") for i in (1, 2, 3)
+    ]
+    lines = {line.get_label().partition(", $")[0]: line for line in axes.lines}
+    assert list(lines) == ["classic", "classic, 5 epochs", "classic, 10 epochs", "classic deep"]
+    assert list(lines["classic"].get_xdata()) == [0, 1, 3] and list(lines["classic deep"].get_xdata()) == [*range(6)]
+    looks = {(line.get_marker(), line.get_color(), line.get_markerfacecolor()) for line in axes.lines}
+    assert len(looks) == 4

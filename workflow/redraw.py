@@ -4,7 +4,7 @@ Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [
 
 `all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. Where
 curves are many, the most telling ones are drawn again by themselves, into `in_short/` of the figures' folder; of a data
-set whose losses have been split into the encoder's part and the decoder's, that figure, too. `models` and `recipes`
+set whose losses have been split, or whose live units counted, those figures, too. `models` and `recipes`
 are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a folder of their own.
 """
 
@@ -50,14 +50,10 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     names = there if dataset == "all" else [dataset]
     own = [("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)}) for name in names]
     own += [
-        ("25_encoder_or_decoder.ipynb", {**common, "dataset": name})
+        (notebook, {**common, "dataset": name})
+        for notebook, kind in (("25_encoder_or_decoder.ipynb", "codes"), ("26_dead_units.ipynb", "units"))
         for name in names
-        if (publishing.PUBLISHED / f"codes_{name}.csv").exists() and not picked
-    ]
-    own += [
-        ("26_dead_units.ipynb", {**common, "dataset": name})
-        for name in names
-        if (publishing.PUBLISHED / f"units_{name}.csv").exists() and not picked
+        if (publishing.PUBLISHED / f"{kind}_{name}.csv").exists() and not picked
     ]
     own += [
         ("20_figures_5_and_6.ipynb", {**common, "dataset": name, **IN_SHORT[name], "figures": f"{folder}/in_short"})
