@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from innae_utils import claims, codes, models, publishing, results, sensitivity, settings, sweeps
+from innae_utils import claims, codes, models, publishing, results, sensitivity, settings, sweeps, units
 
 RESULTS = settings.PROJECT / "results"
 ROWS = publishing.published()
@@ -25,6 +25,7 @@ STUDY = pd.read_csv(RESULTS / "tuning_mnist.csv")
 WINNER = json.loads((RESULTS / "tuned.json").read_text())["mnist"]["classic"]
 EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv")
 SHARES = codes.shares(codes.published("mnist"))
+UNITS = units.published("mnist")
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
 
@@ -517,6 +518,57 @@ def encoder_or_decoder():
     ]
 
 
+LAYERS = units.in_order(UNITS["layer"])
+
+
+def live(k, *curve):
+    """The live units of each hidden layer, at a point; of one run."""
+    model, recipe = curve or ("classic", "paper")
+    there = UNITS[(UNITS["model"] == model) & (UNITS["recipe"] == recipe) & (UNITS["bottleneck"] == k)]
+    assert there["seed"].nunique() == 1 and len(there) == len(LAYERS), f"one run of {model} {recipe} at {k}"
+    return there.set_index("layer")["live"][LAYERS].tolist()
+
+
+LEAKY = ("classic_leaky", "paper")
+
+
+def dead_units():
+    """How many units of the classic models live, and what the INN's activation does to the losses."""
+    sizes = UNITS[UNITS["model"] == "classic"].drop_duplicates("layer").set_index("layer")["units"][LAYERS].tolist()
+    counted = {
+        "`classic` at 12": live(12),
+        "`classic` at 64": live(64),
+        "`classic` at 64, one late drop": live(64, "classic", "late"),
+        "`classic` at 64, tuned": live(64, *TUNED),
+        "`classic_leaky` at 64": live(64, *LEAKY),
+    }
+    ks = sorted(ROWS.loc[(ROWS["model"] == "classic_leaky") & (ROWS["dataset"] == "mnist"), "bottleneck"].unique())
+    ks = [int(k) for k in ks if k >= 12]
+    assert {12, 32, 64} <= {*ks} and all(len(runs(k, *LEAKY)) == 1 for k in ks), "one run each"
+
+    def row(title, cells):
+        return f"| {title} | {' | '.join(cells)} |"
+
+    gone = [(loss(k) - loss(k, *LEAKY)) / (loss(k) - loss(k, "inn")) for k in ks]
+    plain_one, leaky_one = counted["`classic` at 64"], counted["`classic_leaky` at 64"]
+    assert plain_one[2] < 1.25 * 64, "hardly more than the bottleneck has numbers"
+    assert all(leaky > ours for leaky, ours in zip(leaky_one, plain_one, strict=True))
+    shrunk = [{k: loss(k, *c, "digits") for k in (2, 4, 8, 16, 32)} for c in (("classic", "paper"), LEAKY)]
+    return [
+        row("of", map(str, sizes)),
+        *[row(title, map(str, cells)) for title, cells in counted.items()],
+        row("`classic`", (f"{loss(k):.4f}" for k in ks)),
+        row("`classic_leaky`", (f"{loss(k, *LEAKY):.4f}" for k in ks)),
+        row("INN", (f"{loss(k, 'inn'):.4f}" for k in ks)),
+        row("share of the gap to the INN that goes away", map(pc, gone)),
+        f"{pc(gone[-1])} of the gap to the INN at 64 goes away",
+        f"from 12 to 64 the loss falls by {less(loss(64, *LEAKY), loss(12, *LEAKY))}, not by {less(loss(64), loss(12))}",
+        f"(training: {training(64, *LEAKY):.4f})",
+        f"On digits it has {shrunk[1][16]:.4f} at 16 and {shrunk[1][32]:.4f} at 32, where `classic` has "
+        f"{shrunk[0][16]:.4f} and {shrunk[0][32]:.4f}",
+    ]
+
+
 def pca():
     def linear(k):
         return loss(k, "pca", "exact", "cifar10")
@@ -670,6 +722,7 @@ def reading():
         saturation,
         both_tuned,
         encoder_or_decoder,
+        dead_units,
         pca,
         how_claims_are_judged,
     )
