@@ -829,7 +829,7 @@ def live_units(table: pd.DataFrame) -> Figure:
             shares = shares.reindex([layer for layer in layers if layer in shares.index])  # some have fewer layers
             label = f"{curve}, $k$ = {', '.join(map(str, sizes))}" if k == sizes[-1] else "_"
             style = dict(color=colour_of(curve), alpha=0.25 + 0.75 * place / len(sizes), label=label)
-            style |= {"linestyle": "-", **marker_of(curve), "markersize": 5, "markerfacecolor": face_of(curve, dataset)}
+            style |= {"linestyle": "-", "markersize": 5, **marker_of(curve), "markerfacecolor": face_of(curve, dataset)}
             style |= told_apart(curve, curves)
             axes.plot(list(map(layers.index, shares.index)), shares, **style)
     axes.set_xticks(range(len(layers)), layers)
@@ -837,7 +837,10 @@ def live_units(table: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", ylabel="live units", xlabel="hidden layer")
     axes.legend(fontsize=7, loc="lower left", alignment="left")
-    said = f"Live: positive for at least one of {table['images'].max():,} training images. Means over seeds."
+    said = (
+        f"Live: positive for at least one of {table['images'].max():,} training images. Means over seeds; the darker, "
+    )
+    said += "the larger the bottleneck."
     figure.supxlabel(textwrap.fill(said, 120), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
 
