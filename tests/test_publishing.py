@@ -256,6 +256,7 @@ def sections_of(path):
         ("results/README.md", {".png", "#"}),
         ("results/variational.md", {".png"}),
         ("workflow/README.md", {".md"}),
+        ("benchmarks/README.md", {".md"}),
     ],
 )
 def test_every_picture_file_and_section_that_a_readme_points_to_is_there(text, kinds):

@@ -709,7 +709,7 @@ def readme():
     return [
         f"twice the learning rate alone takes it to {faster:.4f} (two runs; the same two seeds have {as_it_is:.4f} "
         "without)",
-        f"With better settings, and its ReLU, it loses {closed(tuned[64])} of it",
+        f"With better settings, and its ReLU, it closes {closed(tuned[64])} of it",
         f"changed (`classic_leaky`) it falls by {less(loss(32, *LEAKY), loss(12, *LEAKY))} from 12 to 32, not by "
         f"{less(loss(32), loss(12))}, and then turns flat",
         f"`classic_1024` does in both of its runs ({lent.mean():.4f})",
