@@ -832,15 +832,17 @@ def live_units(table: pd.DataFrame) -> Figure:
             style |= {"linestyle": "-", "markersize": 5, **marker_of(curve), "markerfacecolor": face_of(curve, dataset)}
             style |= told_apart(curve, curves)
             axes.plot(list(map(layers.index, shares.index)), shares, **style)
-    axes.set_xticks(range(len(layers)), layers)
+    widths = table.groupby("layer")["units"].unique()  # several where a layer is not as wide in every model
+    axes.set_xticks(
+        range(len(layers)), [f"{layer}\nof {' or '.join(map(str, sorted(widths[layer])))}" for layer in layers]
+    )
     axes.set_ylim(0, 1.04)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", ylabel="live units", xlabel="hidden layer")
     axes.legend(fontsize=7, loc="lower left", alignment="left")
-    said = (
-        f"Live: positive for at least one of {table['images'].max():,} training images. Means over seeds; the darker, "
-    )
-    said += "the larger the bottleneck."
+    once = not table.duplicated(["curve", "bottleneck", "layer"]).any()
+    said = f"Live: positive for at least one of {table['images'].max():,} training images. "
+    said += f"{'A line is one run' if once else 'Means over seeds'}; the darker, the larger the bottleneck."
     figure.supxlabel(textwrap.fill(said, 120), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
 

@@ -123,7 +123,10 @@ def test_the_figure_has_a_line_a_bottleneck_and_curve():
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert len(axes.lines) == 3 and lines["classic leaky, $k$ = 4, 8"] == pytest.approx([400 / 512, 100 / 256, 1])
     assert lines["classic, $k$ = 8"] == pytest.approx([200 / 512, 50 / 256, 0.5]), "means over the seeds"
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["encoder 1", "encoder 2", "decoder 1"]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["encoder 1\nof 512", "encoder 2\nof 256", "decoder 1\nof 128"]
+    assert "Means over seeds;" in axes.figure.get_supxlabel()
+    assert "A line is one run;" in figures.live_units(table_of()).get_supxlabel()
 
 
 def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_short_runs_apart():
@@ -132,9 +135,11 @@ def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_shor
     )]  # fmt: skip
     short = [table_of(recipe=f"paper-epochs{n}") for n in (10, 5)]
     (axes,) = figures.live_units(pd.concat([table_of(), *deep, *short])).axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == [
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert [label.partition("\n")[0] for label in labels] == [
         f"{half} {i}" for half in ("encoder", "decoder") for i in (1, 2, 3)
     ]
+    assert labels[3] == "decoder 1\nof 128 or 512"
     lines = {line.get_label().partition(", $")[0]: line for line in axes.lines}
     assert list(lines) == ["classic", "classic, 5 epochs", "classic, 10 epochs", "classic deep"]
     assert list(lines["classic"].get_xdata()) == [0, 1, 3] and list(lines["classic deep"].get_xdata()) == [*range(6)]
