@@ -545,7 +545,7 @@ def dead_units():
     }
     ks = sorted(ROWS.loc[(ROWS["model"] == "classic_leaky") & (ROWS["dataset"] == "mnist"), "bottleneck"].unique())
     ks = [int(k) for k in ks if k >= 12]
-    assert {12, 32, 64} <= {*ks} and all(len(runs(k, *LEAKY)) == 1 for k in ks), "one run each"
+    assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks if len(runs(k, *LEAKY)) > 1} == {64: 2}
 
     def row(title, cells):
         return f"| {title} | {' | '.join(cells)} |"
