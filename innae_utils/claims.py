@@ -229,7 +229,7 @@ def scatter_of_families(measured: Measured, dataset: str) -> dict[str, float | N
     A family with too few seeds gets that of the data set, and a data set that of all of them; None where all have too
     few. Variational models and our variants, which no claim is about, do not count.
     """
-    rows = measured.rows[~measured.rows["model"].isin((*settings.VARIATIONAL, *settings.VARIANTS, "pca"))]
+    rows = measured.rows[~measured.rows["model"].isin((*settings.BY_NAME, "pca"))]
     here = rows[rows["dataset"] == dataset]
     families = here["model"].map(settings.family)
     found = {}

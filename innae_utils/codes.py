@@ -193,17 +193,8 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     """
     import pandas as pd
 
-    if not (table["preset"] == "full").all():
-        raise ResultError("quick records are no result; publish full ones alone")
-    if not table["commit"].map(results.is_commit).all():
-        raise ResultError("no commit holds the code that made these records; commit it and run again")
+    publishing.check_of_published_runs(table, folder)
     dataset = table["dataset"].iloc[0]
-    run = [name for name in PLACE if name not in ("preset", "split")]
-    there = publishing.published(folder).set_index(run)["finished_at"]
-    for record in table.to_dict("records"):
-        place = tuple(record[name] for name in run)
-        if there.get(place) != record["run_finished_at"]:
-            raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
     path = Path(folder) / f"codes_{dataset}.csv"
     both = pd.concat([_read(path), table]) if path.exists() else table
     both = both[list(COLUMNS)].drop_duplicates(list(PLACE), keep="last").sort_values(list(PLACE))

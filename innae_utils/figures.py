@@ -95,7 +95,17 @@ def drawn(rows: pd.DataFrame) -> list[str]:
     """
     found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
     found = {curve for curve in found if base(curve) not in ELSEWHERE} or found
-    return sorted(found, key=lambda curve: (CURVES.index(base(curve)), _numbers(curve), curve))
+    return in_legend_order(found)
+
+
+def in_legend_order(curves: Iterable[str]) -> list[str]:
+    """Labels in the order of `CURVES`; runs with settings of their own behind their recipe's, by their numbers.
+
+    Example:
+        >>> in_legend_order({"classic", "INN, 10 epochs", "INN, 5 epochs", "INN"})
+        ['INN', 'INN, 5 epochs', 'INN, 10 epochs', 'classic']
+    """
+    return sorted(curves, key=lambda curve: (CURVES.index(base(curve)), _numbers(curve), curve))
 
 
 def _numbers(curve: str) -> list[float]:
@@ -820,7 +830,7 @@ def live_units(table: pd.DataFrame) -> Figure:
     table = with_curves(table.assign(share=table["live"] / table["units"]))
     layers = in_order(table["layer"])
     figure, axes = plt.subplots(figsize=(6.4, 3.4))
-    curves = sorted(set(table["curve"]), key=lambda curve: (CURVES.index(base(curve)), _numbers(curve), curve))
+    curves = in_legend_order(set(table["curve"]))
     for curve in curves:
         mine = table[table["curve"] == curve]
         sizes = sorted(map(int, mine["bottleneck"].unique()))

@@ -67,6 +67,27 @@ def _check_publishable(rows) -> None:
             )
 
 
+def check_of_published_runs(table, folder: str | os.PathLike) -> None:
+    """Refuse records of runs that were measured after training, unless the runs are the published ones.
+
+    Args:
+        table: columns `PLACE`, preset, commit and run_finished_at, a line or more a run.
+        folder: where published rows lie.
+
+    Raises:
+        ResultError: a record is quick, made by code that no commit holds, or of a run that is not the published one.
+    """
+    if not (table["preset"] == "full").all():
+        raise ResultError("quick records are no result; publish full ones alone")
+    if not table["commit"].map(is_commit).all():
+        raise ResultError("no commit holds the code that made these records; commit it and run again")
+    there = published(folder).set_index(list(PLACE))["finished_at"]
+    for record in table.drop_duplicates(list(PLACE)).to_dict("records"):
+        place = tuple(record[name] for name in PLACE)
+        if there.get(place) != record["run_finished_at"]:
+            raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
+
+
 def publish_curves(rows, root: str | os.PathLike, path: str | os.PathLike):
     """Add the learning curves of these rows' runs to a published CSV; the whole table as it then is.
 

@@ -16,13 +16,12 @@ from torch import nn
 
 from innae_utils import models, publishing, results
 from innae_utils.data import Images
-from innae_utils.results import ResultError
+from innae_utils.results import PLACE, ResultError
 from innae_utils.settings import PROJECT, family
-from innae_utils.train import strict_float32
+from innae_utils.train import reconstruct
 
 IMAGES = 10_000  # training images that are looked at
-RUN = ("dataset", "model", "recipe", "bottleneck", "seed")
-COLUMNS = (*RUN, "preset", "layer", "units", "live", "images", "run_finished_at", "commit")
+COLUMNS = (*PLACE, "preset", "layer", "units", "live", "images", "run_finished_at", "commit")
 
 
 def live_units(
@@ -62,14 +61,10 @@ def live_units(
         return hook
 
     hooks = [module.register_forward_hook(look(name)) for name, module in layers]
-    was_training = model.training
-    model.eval()
     try:
-        with strict_float32(images.device), torch.no_grad():
-            for start in range(0, min(count, len(images)), batch_size):
-                model(images.batch(slice(start, min(start + batch_size, count))))
+        for _ in reconstruct(model, Images(images.pixels[:count], images.max_value, images.device), batch_size):
+            pass  # the hooks have looked
     finally:
-        model.train(was_training)
         for hook in hooks:
             hook.remove()
     return [(name, len(live[name]), int(live[name].sum())) for name, _ in layers]
@@ -101,7 +96,7 @@ def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
     for row in rows.to_dict("records"):
         if family(row["model"]) == "classic":
             network = models.load(results.folder_of(row, root)).to(images.device)
-            known = {name: row[name] for name in (*RUN, "preset")} | {"images": min(count, len(images))}
+            known = {name: row[name] for name in (*PLACE, "preset")} | {"images": min(count, len(images))}
             known |= {"run_finished_at": row["finished_at"], "commit": made_by}
             records += [
                 {**known, "layer": layer, "units": units, "live": live}
@@ -121,23 +116,15 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
 
     if table["dataset"].nunique() != 1:
         raise ResultError(f"these lines are of {table['dataset'].nunique()} data sets; publish those of one")
-    if not (table["preset"] == "full").all():
-        raise ResultError("quick lines are no result; publish full ones alone")
-    if not table["commit"].map(results.is_commit).all():
-        raise ResultError("no commit holds the code that made these lines; commit it and measure again")
-    there = publishing.published(folder).set_index(list(RUN))["finished_at"]
-    for line in table.drop_duplicates(list(RUN)).to_dict("records"):
-        place = tuple(line[name] for name in RUN)
-        if there.get(place) != line["run_finished_at"]:
-            raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
+    publishing.check_of_published_runs(table, folder)
     dataset = table["dataset"].iloc[0]
     known = published(dataset, folder)
     both = pd.concat([known, table]) if len(known) else table
-    both = both.drop_duplicates([*RUN, "layer"], keep="last")
+    both = both.drop_duplicates([*PLACE, "layer"], keep="last")
     if both["images"].nunique() > 1:
         raise ResultError(f"units_{dataset}.csv would be of several numbers of images; measure all runs with the same")
     with results.replacing(Path(folder) / f"units_{dataset}.csv") as part:
-        both.sort_values(list(RUN), kind="stable").to_csv(part, index=False)
+        both.sort_values(PLACE, kind="stable").to_csv(part, index=False)
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):

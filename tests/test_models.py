@@ -16,10 +16,10 @@ PARAMETERS = {
     ("mnist", "classic_deep"): (7_906_064, 2_049),
     ("cifar10", "inn"): (13_235_176, 0),
     ("cifar10", "classic"): (12_549_379, 18_433),
-    # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
     ("digits", "classic_leaky"): (395_072, 257),
     ("mnist", "classic_leaky"): (1_133_072, 257),
     ("cifar10", "classic_leaky"): (12_549_379, 18_433),
+    # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
     ("digits", "inn_vae"): (76_696, 0),
     ("digits", "classic_mmd"): (395_072, 257),
     ("digits", "classic_vae"): (395_072, 386),

@@ -4,7 +4,7 @@ import torch
 from conftest import row
 from torch import nn
 
-from innae_utils import data, figures, models, publishing, units
+from innae_utils import data, figures, models, publishing, results, units
 from innae_utils.results import ResultError
 
 IMAGES = data.load("digits", "train", limit=120)
@@ -70,7 +70,7 @@ def test_a_convolutions_units_are_its_channels():
 
 
 def table_of(**changes):
-    known = {name: row(model="classic", bottleneck=8)[name] for name in (*units.RUN, "preset")}
+    known = {name: row(model="classic", bottleneck=8)[name] for name in (*results.PLACE, "preset")}
     lines = [("encoder 1", 512, 400), ("encoder 2", 256, 100), ("decoder 1", 128, 128)]
     more = {"images": 100, "run_finished_at": "then", "commit": 40 * "a"}
     return pd.DataFrame(
@@ -80,7 +80,7 @@ def table_of(**changes):
 
 
 def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path, monkeypatch):
-    rows = pd.DataFrame([{**table_of().iloc[0][list(units.RUN)].to_dict(), "finished_at": "then"}])
+    rows = pd.DataFrame([{**table_of().iloc[0][list(results.PLACE)].to_dict(), "finished_at": "then"}])
     monkeypatch.setattr(publishing, "published", lambda folder: rows)
     with pytest.raises(ResultError, match="of 0 data sets"):
         units.publish(table_of()[:0], tmp_path)
@@ -110,11 +110,11 @@ def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path,
 @pytest.mark.parametrize("kind", ["units", "codes"])
 def test_what_is_published_is_of_the_runs_that_are_published(kind):
     """A row that is replaced by another run's leaves its counts and shares behind."""
-    rows = publishing.published().set_index(list(units.RUN))["finished_at"]
+    rows = publishing.published().set_index(list(results.PLACE))["finished_at"]
     tables = [pd.read_csv(path) for path in publishing.PUBLISHED.glob(f"{kind}_*.csv")]
     assert tables
     for line in pd.concat(tables).itertuples():
-        assert rows[tuple(getattr(line, name) for name in units.RUN)] == line.run_finished_at
+        assert rows[tuple(getattr(line, name) for name in results.PLACE)] == line.run_finished_at
 
 
 def test_the_figure_has_a_line_a_bottleneck_and_curve():
