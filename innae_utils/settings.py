@@ -566,7 +566,7 @@ RECIPE_TITLES = {
     "late": "late decay", "no_padding": "no zero-padding loss", "tuned": "tuned", "borrowed": "tuned for classic",
 }  # fmt: skip
 TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
-BORROWED = "borrowed"  # the winner of `classic`, on a wider or deeper classic model, of which there is no study
+BORROWED = "borrowed"  # the winner of `classic`, on a wider, deeper or leaky one, of which there is no study
 TUNED_FILE = PROJECT / "results" / "tuned.json"
 
 
@@ -586,8 +586,9 @@ def published_tuned(dataset: str, model: str) -> Recipe | None:
 
 
 def borrowed(dataset: str, model: str) -> Recipe | None:
-    """The recipe `tuned` of `classic` for its wider and deeper kin; None for other models, or if there is no study."""
-    return published_tuned(dataset, "classic") if is_classic(model) and model != "classic" else None
+    """The recipe `tuned` of `classic` for its wider, deeper and leaky kin; None for others, or if there is no study."""
+    kin = model in VARIANTS or (is_classic(model) and model != "classic")
+    return published_tuned(dataset, "classic") if kin else None
 
 
 STUDIED = {TUNED: published_tuned, BORROWED: borrowed}  # recipes that are there if a study is
@@ -632,7 +633,7 @@ def find_recipe(dataset: str, model: str, recipe: str) -> Recipe:
         raise ParameterError(
             f"{model} on {dataset} has no recipe {recipe!r}; allowed: {known} (the INN's own schedule already falls "
             "late, so it has no `late`; `tuned` is there for models whose study lies in results/tuned.json, `borrowed` "
-            "for the wider and deeper ones where there is one of classic)"
+            "for the wider, deeper and leaky ones where there is one of classic)"
         )
     if length := own.pop("epochs", None):
         found = found.scaled(length)

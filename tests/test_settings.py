@@ -61,9 +61,9 @@ def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset)
     assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "no_padding"}).jobs} == {"inn"}
 
 
-def test_borrowed_is_classics_tuned_recipe_for_its_wider_and_deeper_kin_alone():
+def test_borrowed_is_classics_tuned_recipe_for_its_wider_deeper_and_leaky_kin_alone():
     tuned = find_recipe("mnist", "classic", "tuned")
-    for model in ("classic_1024", "classic_2048", "classic_deep"):
+    for model in ("classic_1024", "classic_2048", "classic_deep", "classic_leaky"):
         assert find_recipe("mnist", model, "borrowed") == tuned != find_recipe("mnist", model, "paper")
         assert "borrowed" in settings.recipes_of("mnist", model)
     for dataset, model in (("mnist", "inn"), ("mnist", "classic"), ("mnist", "classic_vae"), ("cifar10", "classic")):
