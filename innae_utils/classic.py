@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from innae_utils.layers import Stack
+from innae_utils.layers import Stack, activation
 from innae_utils.settings import LOG_VARIANCE_START, ConvSpec, DenseSpec
 
 
@@ -66,19 +66,15 @@ def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
     return model.to(memory_format=torch.channels_last)  # for the convolutions; the rest has no such thing
 
 
-def _activation(spec: DenseSpec | ConvSpec) -> nn.Module:
-    return nn.LeakyReLU(spec.leak, inplace=True) if spec.leak else nn.ReLU(inplace=True)
-
-
 def _dense(spec: DenseSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Module]]:
     channels, height, width = spec.shape
     sizes = [channels * height * width, *spec.widths, bottleneck]
     encoder: list[nn.Module] = [nn.Flatten()]
     for size_in, size_out in pairwise(sizes):
-        encoder += [nn.Linear(size_in, size_out), _activation(spec)]
+        encoder += [nn.Linear(size_in, size_out), activation(spec.leak)]
     decoder: list[nn.Module] = []
     for size_in, size_out in pairwise(sizes[::-1]):
-        decoder += [nn.Linear(size_in, size_out), _activation(spec)]
+        decoder += [nn.Linear(size_in, size_out), activation(spec.leak)]
     return encoder[:-1], [*decoder[:-1], nn.Tanh(), nn.Unflatten(1, spec.shape)]
 
 
@@ -94,12 +90,12 @@ def _conv(spec: ConvSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Mod
             continue
         wider, padding = layer
         pads = padding if isinstance(padding, tuple) else (padding, padding)
-        encoder += [nn.Conv2d(channels, wider, spec.kernel, spec.stride, pads), _activation(spec)]
+        encoder += [nn.Conv2d(channels, wider, spec.kernel, spec.stride, pads), activation(spec.leak)]
         rest = [(side + 2 * pad - spec.kernel) % spec.stride for side, pad in zip(size, pads, strict=True)]
         back = nn.ConvTranspose2d(wider, channels, spec.kernel, spec.stride, pads, output_padding=rest)
-        decoder[:0] = [back, _activation(spec) if decoder else nn.Tanh()]
+        decoder[:0] = [back, activation(spec.leak) if decoder else nn.Tanh()]
         size = [(side + 2 * pad - spec.kernel) // spec.stride + 1 for side, pad in zip(size, pads, strict=True)]
         channels = wider
     flat = channels * size[0] * size[1]
     encoder += [nn.Flatten(), nn.Linear(flat, bottleneck)]
-    return encoder, [nn.Linear(bottleneck, flat), _activation(spec), nn.Unflatten(1, (channels, *size)), *decoder]
+    return encoder, [nn.Linear(bottleneck, flat), activation(spec.leak), nn.Unflatten(1, (channels, *size)), *decoder]

@@ -12,8 +12,8 @@ import FrEIA.modules as Fm
 import torch
 from torch import nn
 
-from innae_utils.layers import Stack
-from innae_utils.settings import LEAK, InnSpec
+from innae_utils.layers import Stack, activation
+from innae_utils.settings import InnSpec
 
 CLAMP = 1.0  # scales lie within exp(+-0.636 * pi / 2); only at 1 are FrEIA's clip and the authors' the same
 
@@ -34,23 +34,23 @@ class HaarUp(Fm.HaarUpsampling):
         return super().forward(x if rev else (x[0].clone(),), jac=jac, rev=rev)
 
 
-def conv_subnet(hidden: int, channels_in: int, channels_out: int) -> Stack:
+def conv_subnet(hidden: int, leak: float, channels_in: int, channels_out: int) -> Stack:
     """Coupling functions s and t of an image: (B, channels_in, H, W) -> (B, channels_out, H, W).
 
     References: section 3.1 (3 x 3, leaky ReLU 0.1). The last convolution is 1 x 1 in the authors' code.
     """
     return Stack(
         nn.Conv2d(channels_in, hidden, 3, padding=1),
-        nn.LeakyReLU(LEAK, inplace=True),
+        activation(leak),
         nn.Conv2d(hidden, hidden, 3, padding=1),
-        nn.LeakyReLU(LEAK, inplace=True),
+        activation(leak),
         nn.Conv2d(hidden, channels_out, 1),
     )
 
 
 def dense_subnet(hidden: int, features_in: int, features_out: int) -> Stack:
     """Coupling function s or t of a vector: (B, features_in) -> (B, features_out)."""
-    return Stack(nn.Linear(features_in, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, features_out))
+    return Stack(nn.Linear(features_in, hidden), activation(0.0), nn.Linear(hidden, features_out))
 
 
 def build(spec: InnSpec) -> Ff.SequenceINN:
@@ -59,7 +59,8 @@ def build(spec: InnSpec) -> Ff.SequenceINN:
     for level in spec.conv_hidden:
         inn.append(HaarDown)
         for hidden in level:
-            inn.append(Fm.GLOWCouplingBlock, subnet_constructor=partial(conv_subnet, hidden), clamp=CLAMP)
+            subnet = partial(conv_subnet, hidden, spec.leak)
+            inn.append(Fm.GLOWCouplingBlock, subnet_constructor=subnet, clamp=CLAMP)
     small = inn.shapes[-1]
     channels, height, width = small
     inn.append(Fm.Reshape, output_dims=(channels * height * width,))

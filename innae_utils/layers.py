@@ -1,4 +1,4 @@
-"""A stack of layers that can train in bfloat16, and forget its activations to save memory."""
+"""A stack of layers that can train in bfloat16, and forget its activations to save memory; the activation."""
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,16 @@ class Stack(nn.Sequential):
             return super().forward(x)
         with torch.autocast(x.device.type, dtype=torch.bfloat16):
             return super().forward(x).to(x.dtype)
+
+
+def activation(leak: float) -> nn.Module:
+    """max(x, leak x), in place: a ReLU if `leak` is 0.
+
+    Example:
+        >>> [activation(leak)(torch.tensor([-1.0, 2.0])).tolist() for leak in (0.0, 0.5)]
+        [[0.0, 2.0], [-0.5, 2.0]]
+    """
+    return nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)
 
 
 def set_training(model: nn.Module, precision: str = "fp32", recompute: bool = False) -> None:

@@ -52,6 +52,9 @@ def check_number(name: str, value: Any, low: int, high: int | None, why: str) ->
 # ---- models ----------------------------------------------------------------------------------------------------
 
 
+LEAK = 0.1  # the slope below zero of the activation in the INN's convolutions
+
+
 @dataclass(frozen=True)
 class InnSpec:
     """An INN: for each Haar level its convolutional couplings, then one dense coupling over the flattened image."""
@@ -59,6 +62,7 @@ class InnSpec:
     shape: tuple[int, int, int]
     conv_hidden: tuple[tuple[int, ...], ...]  # one tuple a Haar level: hidden channels of each coupling
     dense_hidden: int
+    leak: float = LEAK  # of the convolutions; 0 is a ReLU
 
 
 @dataclass(frozen=True)
@@ -116,14 +120,14 @@ COMMON: dict[str, dict[str, Any]] = {
 OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec`
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
-LEAK = 0.1  # the slope below zero of the activations in the INN's convolutions
-VARIANTS = ("classic_leaky",)  # ours: the classic network with that activation, whose units pass on a gradient there
+VARIANTS = ("classic_leaky", "inn_relu")  # ours: each with the other family's activation, in all else the same
 BY_NAME = (*VARIATIONAL, *VARIANTS)  # in no sweep that does not name them; no claim is about them
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
     _known |= {"inn_vae": _known["inn"], "classic_mmd": _known["classic"]}  # the very same networks
     _known["classic_vae"] = replace(_known["classic"], gaussian=True)
     _known["classic_leaky"] = replace(_known["classic"], leak=LEAK)
+    _known["inn_relu"] = replace(_known["inn"], leak=0.0)
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
@@ -131,6 +135,7 @@ MODEL_TITLES = {
     "classic_2048": "classic 2048",
     "classic_deep": "classic deep",
     "classic_leaky": "classic leaky",
+    "inn_relu": "INN with ReLUs",
     "inn_vae": "INN VAE",
     "classic_mmd": "classic MMD",
     "classic_vae": "classic VAE",
@@ -587,7 +592,7 @@ def published_tuned(dataset: str, model: str) -> Recipe | None:
 
 def borrowed(dataset: str, model: str) -> Recipe | None:
     """The recipe `tuned` of `classic` for its wider, deeper and leaky kin; None for others, or if there is no study."""
-    kin = model in VARIANTS or (is_classic(model) and model != "classic")
+    kin = family(model) == "classic" and model not in ("classic", *VARIATIONAL)
     return published_tuned(dataset, "classic") if kin else None
 
 

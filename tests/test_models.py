@@ -19,6 +19,9 @@ PARAMETERS = {
     ("digits", "classic_leaky"): (395_072, 257),
     ("mnist", "classic_leaky"): (1_133_072, 257),
     ("cifar10", "classic_leaky"): (12_549_379, 18_433),
+    ("digits", "inn_relu"): (76_696, 0),
+    ("mnist", "inn_relu"): (1_121_192, 0),
+    ("cifar10", "inn_relu"): (13_235_176, 0),
     # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
     ("digits", "inn_vae"): (76_696, 0),
     ("digits", "classic_mmd"): (395_072, 257),
@@ -117,6 +120,18 @@ def test_the_leaky_one_is_classics_network_with_the_inns_activation(dataset):
     inn = models.build("inn", dataset, 12).modules()
     assert slopes == {module.negative_slope for module in inn if isinstance(module, nn.LeakyReLU)} == {0.1}
     assert not any(isinstance(module, nn.ReLU) for module in leaky.modules())
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
+def test_the_inn_with_relus_is_the_inn_with_the_classic_models_activation(dataset):
+    rectified, plain = (models.build(name, dataset, 12, seed=3) for name in ("inn_relu", "inn"))
+    assert all(torch.equal(one, two) for one, two in zip(rectified.parameters(), plain.parameters(), strict=True))
+    kinds = [(type(one), type(two)) for one, two in zip(rectified.modules(), plain.modules(), strict=True)]
+    changed = [pair for pair in kinds if pair[0] is not pair[1]]
+    couplings = 2 * sum(map(len, settings.MODELS[dataset]["inn"].conv_hidden))  # s and t together; x1 and x2 each
+    assert changed == [(nn.ReLU, nn.LeakyReLU)] * (2 * couplings)
+    assert not any(isinstance(module, nn.LeakyReLU) for module in rectified.modules())
+    assert any(isinstance(module, nn.ReLU) for module in plain.modules()), "its dense coupling has them as it is"
 
 
 @pytest.mark.parametrize(("variational", "plain"), [("inn_vae", "inn"), ("classic_mmd", "classic")])
