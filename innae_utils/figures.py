@@ -530,7 +530,7 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
     if picked:
         seen = mine[mine["curve"].isin([curve for curve in drawn(mine) if curve == base(curve)])]
         found = list(dict.fromkeys(seen[["model", "recipe"]].itertuples(index=False, name=None)))
-        curves = [curve for curve in curves if curve in found] or found
+        curves = [(model, recipe) for model, recipe in found if recipe in known.recipes] or found
     wanted = {(*curve, k, seed) for curve, k, seed in product(curves, known.bottlenecks, known.seeds)}
     option, own = _size_option(dataset, mine)
     there = set(mine[own][["model", "recipe", "bottleneck", "seed"]].itertuples(index=False, name=None))

@@ -144,7 +144,7 @@ def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path)
     for wrong, said in (
         ({"images": 1}, "allowed: 2 or more"),
         ({"stepps": 1}, "no parameter 'stepps'"),
-        ({"runs": str(tmp_path)}, "none of these runs has finished under"),
+        ({"runs": str(tmp_path)}, f"none of these runs has finished under {tmp_path}"),
         ({"dataset": "lfw"}, "'lfw' is not for this notebook; allowed: digits, mnist, cifar10"),
         ({"rows": "published"}, "'published' rows are full ones"),
     ):
@@ -165,8 +165,8 @@ def test_26_looks_at_the_classic_runs_that_have_finished(quick_runs, tmp_path):
         ({"images": 0}, "allowed: 1 or more"),
         ({"models": "inn"}, "models: 'inn': no such layers; allowed: classic"),
         ({"dataset": "images"}, "'images' is not for this notebook; allowed: digits, mnist, cifar10"),
-        ({"runs": str(tmp_path)}, "none of these runs has finished under"),
-        ({"seeds": "7"}, "none of these runs has finished under"),
+        ({"runs": str(tmp_path)}, f"none of these runs has finished under {tmp_path}"),
+        ({"seeds": "7"}, f"none of these runs has finished under {root}"),
         (
             {"rows": "published", "preset": "full", "dataset": "cifar10"},
             "nothing is published in results/units_cifar10",
@@ -174,6 +174,20 @@ def test_26_looks_at_the_classic_runs_that_have_finished(quick_runs, tmp_path):
     ):
         done = papermill("26_dead_units.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
         assert done.returncode and said in done.stderr
+
+
+def test_26_keeps_the_runs_that_are_asked_for_and_answers_its_own_question(tmp_path):
+    kept = {"models": "classic", "recipes": "paper", "bottlenecks": "12,64", "seeds": "4"}
+    given = {"dataset": "mnist", "rows": "published", "figures": str(tmp_path), **kept}
+    papermill("26_dead_units.ipynb", tmp_path / "out.ipynb", given)
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    printed = "".join(line for cell in cells for out in cell.get("outputs", []) for line in out.get("text", []))
+    table = pd.read_csv(publishing.PUBLISHED / "units_mnist.csv")
+    table = table[(table["model"] == "classic") & (table["recipe"] == "paper") & table["bottleneck"].isin([12, 64])]
+    for layer in ("encoder 1", "encoder 3"):
+        live = sorted((table["live"] / table["units"])[table["layer"] == layer])
+        assert len(live) == 2 and f"{layer}, classic: {live[0]:.0%} to {live[1]:.0%} live" in printed
+    assert "leaky" not in printed and "late" not in printed
 
 
 def test_20_23_25_and_26_draw_from_the_published_rows_alone(tmp_path):
