@@ -32,6 +32,7 @@ RATE = 0.2  # of Adam, in standard deviations of each number of the code over th
 SMALLEST = 0.1  # of their root mean square: no standard deviation counts as less, so that unused numbers move, too
 PLACE = ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "split")
 COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "code", "commit")
+WHAT = "split losses"
 
 
 def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RATE) -> Tensor:
@@ -134,7 +135,7 @@ def measure(
         ResultError: `path` has other columns.
     """
     code, made_by = results.code_digest([Path(__file__)]), results.commit()
-    known = _read(path).to_dict("records") if path.exists() else []
+    known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")
     for row in rows.to_dict("records"):
         for split, images in x.items():
             wanted = {name: row[name] for name in PLACE if name != "split"} | {"split": split}
@@ -150,18 +151,6 @@ def measure(
                 known = [*(r for r in known if r not in same), record]
                 _write(known, path)
             yield record
-
-
-def _read(path: Path):
-    """The records in a CSV. Raises ResultError if it has other columns than `COLUMNS`."""
-    import pandas as pd
-
-    table = pd.read_csv(path)
-    if list(table.columns) != list(COLUMNS):
-        raise ResultError(
-            f"{path} is no table of split losses; its columns should be {', '.join(COLUMNS)}; move it away"
-        )
-    return table
 
 
 def _write(records, path: Path) -> None:
@@ -196,7 +185,8 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     publishing.check_of_published_runs(table, folder)
     dataset = table["dataset"].iloc[0]
     path = Path(folder) / f"codes_{dataset}.csv"
-    both = pd.concat([_read(path), table]) if path.exists() else table
+    known = publishing.read_table(path, COLUMNS, WHAT)
+    both = pd.concat([known, table]) if len(known) else table
     both = both[list(COLUMNS)].drop_duplicates(list(PLACE), keep="last").sort_values(list(PLACE))
     if (both.groupby("split")[["images", "steps"]].nunique() > 1).any(axis=None):
         raise ResultError(f"{path} would be of several numbers of images or steps; measure all runs with the same")
@@ -204,8 +194,8 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
-    """The published records of a data set, columns `COLUMNS`; empty if there are none."""
-    import pandas as pd
+    """The published records of a data set, columns `COLUMNS`; empty if there are none.
 
-    path = Path(folder) / f"codes_{dataset}.csv"
-    return _read(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    Raises ResultError if the file has other columns.
+    """
+    return publishing.read_table(Path(folder) / f"codes_{dataset}.csv", COLUMNS, WHAT)

@@ -4,7 +4,7 @@ Nothing that makes a row imports this, so that none is made again when it change
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def publish(rows, path: str | os.PathLike):
 
     _check_publishable(rows)
     path = Path(path)
-    known = [_read_table(path)] if path.exists() else []
+    known = [read_table(path, ROW, "rows")] if path.exists() else []
     table = pd.concat([*known, rows[list(ROW)]]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
@@ -177,17 +177,20 @@ def published(folder: str | os.PathLike = PUBLISHED):
     tables = [pd.DataFrame(columns=list(ROW))]
     for path in (Path(folder) / f"{dataset}.csv" for dataset in DATASETS):
         if path.exists():
-            tables.append(_read_table(path))
+            tables.append(read_table(path, ROW, "rows"))
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
-def _read_table(path: Path):
-    """The rows in a CSV. Raises ResultError if it has other columns than a row."""
+def read_table(path: str | os.PathLike, columns: Sequence[str], what: str):
+    """A CSV of these columns, of `what`; empty if there is no such file.
+
+    Raises ResultError if it has other columns.
+    """
     import pandas as pd
 
-    table = pd.read_csv(path)
-    if list(table.columns) != list(ROW):
-        raise ResultError(f"{path} is no table of rows; its columns should be {', '.join(ROW)}")
+    table = pd.read_csv(path) if os.path.exists(path) else pd.DataFrame(columns=list(columns))
+    if list(table.columns) != list(columns):
+        raise ResultError(f"{path} is no table of {what}; its columns should be {', '.join(columns)}; move it away")
     return table
 
 

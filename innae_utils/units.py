@@ -132,10 +132,4 @@ def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
 
     Raises ResultError if the file has other columns.
     """
-    import pandas as pd
-
-    path = Path(folder) / f"units_{dataset}.csv"
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
-    if list(table.columns) != list(COLUMNS):
-        raise ResultError(f"{path} is no table of live units; its columns should be {', '.join(COLUMNS)}; move it away")
-    return table
+    return publishing.read_table(Path(folder) / f"units_{dataset}.csv", COLUMNS, "live units")

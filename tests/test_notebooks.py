@@ -236,7 +236,7 @@ def test_a_few_curves_can_be_drawn_into_a_folder_of_their_own(tmp_path):
     assert {path.stem for path in (tmp_path / "digits").glob("*.png")} == {"figure5", "figure5_log", "figure6"}
     asked = {"dataset": "digits", "models": "classic", "rows": "published"}
     done = papermill("20_figures_5_and_6.ipynb", tmp_path / "out.ipynb", asked, check=False)
-    assert done.returncode and "figures: is missing; a few curves would replace" in done.stderr
+    assert done.returncode and "  - figures: is missing; a few curves would replace" in done.stderr
     asked["figures"] = str(tmp_path / "again")
     papermill("20_figures_5_and_6.ipynb", tmp_path / "out.ipynb", asked)
     (table,) = [cell for cell in cells(tmp_path / "out.ipynb") if "pivot_table" in "".join(cell["source"])]
