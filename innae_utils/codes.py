@@ -117,7 +117,7 @@ def asked_for(rows, sweep: Sweep):
 
 
 def measure(
-    rows, root: str | os.PathLike, x: Mapping[str, Tensor], path: Path, steps: int = STEPS
+    rows, root: str | os.PathLike, x: Mapping[str, Tensor], path: str | os.PathLike, steps: int = STEPS
 ) -> Iterator[dict[str, Any]]:
     """Split the loss of every run, on every split of the images; one record each, `COLUMNS`.
 
@@ -153,11 +153,11 @@ def measure(
             yield record
 
 
-def _write(records, path: Path) -> None:
+def _write(records, path: str | os.PathLike) -> None:
     import pandas as pd
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with results.replacing(path) as part:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with results.replacing(Path(path)) as part:
         pd.DataFrame(records, columns=list(COLUMNS)).to_csv(part, index=False)
 
 

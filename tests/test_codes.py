@@ -144,7 +144,7 @@ def runs(tmp_path):
 
 def test_every_run_is_measured_once_and_kept(runs, monkeypatch):
     rows, root, x, path = runs
-    begun = codes.measure(rows, root, x, path, steps=3)
+    begun = codes.measure(rows, root, x, str(path), steps=3)
     first = next(begun)
     assert list(first) == list(codes.COLUMNS) and len(pd.read_csv(path)) == 1, "written as soon as it is there"
     assert (first["model"], first["split"], first["images"], first["steps"]) == ("classic", "train", 12, 3)
