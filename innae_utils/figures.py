@@ -399,7 +399,7 @@ def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame, picked: bool =
     for model, image_size in networks(dataset, rows, picked):
         (curve,) = with_curves(pd.DataFrame([{"dataset": dataset, "model": model, "image_size": image_size}]))["curve"]
         counts = [models.count_parameters(model, dataset, k, image_size) / 1e6 for k in sizes]
-        broad = settings.family(model) == "inn"
+        broad = model == "inn"
         face = face_of(curve, dataset)
         style = dict(linewidth=3.2, markersize=0) if broad else dict(linewidth=1.2, markersize=3, markerfacecolor=face)
         axes.plot(sizes, counts, "o-", color=colour_of(curve), **style)
@@ -498,9 +498,9 @@ def caption(
 ) -> list[str]:
     """What figure 5 does not show by itself: a paragraph on how to read it, and one a data set on its runs.
 
-    Each data set's paragraph counts the runs that are there and missing, of its own bottlenecks, curves (if
-    `picked`, those of them that the rows have) and seeds, and says where runs that are drawn as one curve, or side by
-    side, were not made alike.
+    Each data set's paragraph counts the runs that are there and missing, of its own bottlenecks, seeds and curves (if
+    `picked`, of those that the rows have, the ones of a sweep's recipes), and says where runs that are drawn as one
+    curve, or side by side, were not made alike.
     """
     reading = ["Lines are means over seeds, bands reach from the smallest to the largest seed."]
     theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
