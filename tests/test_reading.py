@@ -313,8 +313,8 @@ def the_seed():
         f"ReLU on the bottleneck the one at 12 lies {relu[0]:.4f} higher",
         f"twice the schedule (by {moved(12, 'schedule x 2'):.4f} and {moved(64, 'schedule x 2'):.4f}, at both",
         f"half the batch (by {moved(12, 'batch / 2'):.4f} and {moved(64, 'batch / 2'):.4f})",
-        f"`classic_1024` at 64 falls from {wide['as it is']:.4f} to {wide['schedule x 2']:.4f} with twice the schedule, "
-        f"by most of the {off(64, 'classic_1024'):.4f} that it lies above the printed point",
+        f"`classic_1024` at 64 falls from {wide['as it is']:.4f} to {wide['schedule x 2']:.4f} with twice the "
+        f"schedule, by most of the {off(64, 'classic_1024'):.4f} that it lies above the printed point",
         f"Without weight decay the loss is {pc(-moved(12, 'weight decay 0') / CHANGES[12, 'as it is'])} and "
         f"{pc(-moved(64, 'weight decay 0') / CHANGES[64, 'as it is'])} larger",
     ]
@@ -535,6 +535,7 @@ def encoder_or_decoder():
         f"{gone('classic, tuned', 64)} ({part('classic, tuned', 64):.4f}; one run, the highest of its three) and "
         f"the INN {gone('INN', 64)} "
         f"({part('INN', 64):.4f})",
+        f"At 32 the leaky one's part is {part(lent, 32):.4f} (one run)",
         f"With the best numbers found its gap to the INN on these images is what it was ({gap(best, 64, lent):.4f})",
         f"with the encoder's numbers ({first[lent, 64, 'test']:.4f} and {first[tuned]:.4f}), and behind with the best "
         f"({best[lent, 64, 'test']:.4f} and {best[tuned]:.4f})",
