@@ -742,6 +742,8 @@ def readme():
     assert [k for k in (2, 4, 8, 16) if pair[1][k] < pair[0][k]] == [4, 8], "classic ahead"
     assert SHARES["encoder's share"]["INN", 64, "test"] > 2 * SHARES["encoder's share"]["INN", 4, "test"], "grows"
     assert SHARES["encoder's share"]["classic", 64, "test"] > 2 * SHARES["encoder's share"]["classic", 4, "test"]
+    assert ledger()["ours"][5, "mnist"] == claims.HOLDS and len(runs(64, "classic_deep")) == 2, "the worst"
+    assert results.saturation({k: loss(k, "classic_deep") for k in (4, 12, 24, 32, 64)}) == 12, "flat from 12 on"
     fewer = ledger().loc[(9, "cifar10")]
     assert fewer["ours"] == claims.FAILS and "classic has fewer up to k = 32" in fewer["evidence"]
     of_the_gap = (loss(64) - loss(64, *LEAKY)) / (loss(64) - loss(64, "inn"))
@@ -801,6 +803,7 @@ def readme():
         f"{printed(256, 'inn', 'cifar10'):.4f}",
         f"its points at all {len(points_of_inn)} bottlenecks differ from the printed ones by "
         f"at most {distance.max():.4f}, or {pc(worst)}, and fall all the way",
+        f"`classic_deep` is flat from 12 on, at {loss(64, 'classic_deep'):.4f} (two runs at 64)",
         f"without it the INN ends {pc(ablated()['without'].mean() / ablated()['with'].mean() - 1)} higher",
         f"one drop of the learning rate, at {pc(late_one.milestones[0] / late_one.epochs)} of the epochs",
         f"has {tuned[12]:.4f} at 12, below the INN ({ours[12]:.4f}), and falls to {tuned[64]:.4f} at 64",
