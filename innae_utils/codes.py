@@ -134,7 +134,7 @@ def measure(
     Raises:
         ResultError: `path` has other columns.
     """
-    code, made_by = results.code_digest([Path(__file__)]), results.commit()
+    path, code, made_by = Path(path), results.code_digest([Path(__file__)]), results.commit()
     known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")
     for row in rows.to_dict("records"):
         for split, images in x.items():
@@ -153,11 +153,11 @@ def measure(
             yield record
 
 
-def _write(records, path: str | os.PathLike) -> None:
+def _write(records, path: Path) -> None:
     import pandas as pd
 
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with results.replacing(Path(path)) as part:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with results.replacing(path) as part:
         pd.DataFrame(records, columns=list(COLUMNS)).to_csv(part, index=False)
 
 
