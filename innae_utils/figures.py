@@ -45,6 +45,7 @@ ELSEWHERE = {
 }
 PCA = settings.MODEL_TITLES["pca"]
 SHEET = ("mnist", "cifar10", "celeba")  # the rows of the paper's figure 5; LFW takes CelebA's place: `sheet_of`
+SHORT_LEGEND, LEGEND_COLUMNS = 7, 3  # the most entries of a legend within a panel; else it lies below, in columns
 PAPER = "0.45"  # the paper's curves are grey, told apart by dashes and markers
 PAPER_LINES = {
     "inn": ("-", "D"), "classic": ((0, (5, 1.5)), "s"), "classic_1024": ((0, (2, 1)), "^"),
@@ -236,14 +237,17 @@ def _panels(
     """A row of two panels for each data set, and the caption below."""
     preset = one_of(rows, "preset") if len(rows) else "full"
     text = "\n".join(textwrap.fill(line, 150) for line in caption(rows, printed, datasets, picked))
-    size = (7.6, 2.75 * len(datasets) + 0.15 * (text.count("\n") + 1) + 0.1)
-    figure, grid = plt.subplots(len(datasets), 2, figsize=size, width_ratios=(1.35, 1), squeeze=False)
+    ours = [with_curves(rows[rows["dataset"] == dataset]) for dataset in datasets]
+    paper = [None if printed is None else printed[printed["dataset"] == dataset] for dataset in datasets]
+    heights = [inches for pair in zip(ours, paper, strict=True) for inches in (2.75, strip_height(*pair))]
+    figure = plt.figure(figsize=(7.6, sum(heights) + 0.15 * (text.count("\n") + 1) + 0.1))
+    cells = figure.add_gridspec(len(heights), 2, width_ratios=(1.35, 1), height_ratios=[h or 1e-3 for h in heights])
+    grid = [[figure.add_subplot(cells[2 * row, side]) for side in (0, 1)] for row in range(len(datasets))]
     letters = iter("abcdefgh")
-    for dataset, (left, right) in zip(datasets, grid, strict=True):
-        mine = with_curves(rows[rows["dataset"] == dataset])
-        theirs = None if printed is None else printed[printed["dataset"] == dataset]
+    for row, (dataset, mine, theirs, (left, right)) in enumerate(zip(datasets, ours, paper, grid, strict=True)):
         title = settings.DATASETS[dataset].title
-        draw_losses(left, dataset, mine, theirs, log)
+        strip = figure.add_subplot(cells[2 * row + 1, :]) if heights[2 * row + 1] else None
+        draw_losses(left, dataset, mine, theirs, log, strip)
         left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
         draw_parameters(right, dataset, mine, picked)
         right.set(title=f"({next(letters)}) {title}: trainable parameters", ylabel="millions")
@@ -253,9 +257,18 @@ def _panels(
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     figure.draw_without_rendering()  # how large a legend is, is known only then
-    for left, _ in grid:
-        make_room(left)
+    for row, (left, _) in enumerate(grid):
+        if not heights[2 * row + 1]:
+            make_room(left)
     return figure
+
+
+def strip_height(rows: pd.DataFrame, printed: pd.DataFrame | None) -> float:
+    """Inches for a legend below the two panels of a data set; 0 if it is short enough to lie in the first of them."""
+    trained, theirs = rows[rows["model"] != "pca"], set() if printed is None else set(printed["model"])
+    names = {*drawn(trained), *(settings.MODEL_TITLES[model] for model in theirs)}
+    count = len(names) + (len(trained) < len(rows))
+    return 0.0 if count <= SHORT_LEGEND else 0.25 + 0.2 * -(-count // LEGEND_COLUMNS)
 
 
 def make_room(axes: Axes, margin: float = 0.02, beside: float = 0.04, most: float = 2.5) -> None:
@@ -300,8 +313,18 @@ def over_seeds(rows: pd.DataFrame, bottlenecks: Iterable[int]) -> pd.DataFrame:
     return rows.groupby("bottleneck")["test_l1"].agg(["mean", "min", "max"]).reindex(list(bottlenecks))
 
 
-def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFrame | None, log: bool = False) -> None:
-    """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates."""
+def draw_losses(
+    axes: Axes,
+    dataset: str,
+    rows: pd.DataFrame,
+    printed: pd.DataFrame | None,
+    log: bool = False,
+    strip: Axes | None = None,
+) -> None:
+    """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates.
+
+    The legend lies in the panel where a falling curve leaves it free, or in a `strip` of the figure, which is cleared.
+    """
     sizes = all_bottlenecks(dataset, rows)
     known = settings.DATASETS[dataset].bottlenecks
     largest = known[-1]
@@ -337,7 +360,7 @@ def draw_losses(axes: Axes, dataset: str, rows: pd.DataFrame, printed: pd.DataFr
         set_log_losses(axes)
     else:
         axes.set_ylim(0, None)
-    legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right")
+    legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right", strip)
 
 
 def gaps(losses: pd.Series) -> list[tuple[tuple[int, float], tuple[int, float]]]:
@@ -373,19 +396,28 @@ def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str, size: fl
         axes.plot(place, losses[place], "o", **style, gid="ring")
 
 
-def legend(axes: Axes, handles: Mapping[str, Sequence[Line2D]], both: bool, place: str) -> None:
-    """One entry a curve: our line, and the paper's beside it."""
+def legend(
+    axes: Axes,
+    handles: Mapping[str, Sequence[Line2D]],
+    both: bool,
+    place: str,
+    strip: Axes | None = None,
+) -> None:
+    """One entry a curve: our line, and the paper's beside it; at a `place` in the panel, or across a strip below."""
     names = sorted(handles, key=lambda name: (name == PCA, CURVES.index(base(name)) if name != PCA else 0))
     lines = [tuple(handles[name]) for name in names]
-    many = len(lines) > 8
+    where = {"loc": place}
+    if strip is not None:
+        strip.set_axis_off()
+        where = {"loc": "upper left", "bbox_to_anchor": (0, 1), "bbox_transform": strip.transAxes}
+        where["ncols"] = LEGEND_COLUMNS
     box = axes.legend(
         lines, names, title="grey: the paper's" if both else None, title_fontsize=7,
-        fontsize=6 if many else 7, ncols=2 if many else 1, columnspacing=0.8, handletextpad=0.5,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)},
-        handlelength=(3.2 if many else 4.2) if both else 2.4, loc=place,
-        labelspacing=0.35, borderaxespad=0.1, alignment="left",
+        fontsize=7, columnspacing=1.2, handletextpad=0.5, handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)},
+        handlelength=4.2 if both else 2.4, labelspacing=0.35, borderaxespad=0.1, alignment="left", **where,
     )  # fmt: skip
     box.set_zorder(1.5)  # below the curves: a point that lies there is seen
+    box.set_in_layout(strip is None)  # its strip has been given the room
 
 
 def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame, picked: bool = False) -> None:

@@ -263,6 +263,28 @@ def test_no_line_runs_through_the_legend(log, losses):
             assert not any(box.contains(*point) for point in path.vertices if np.isfinite(point).all())
 
 
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_long_legend_lies_below_its_panels_and_is_seen_whole(log, whole):
+    rows, printed = publishing.published(), publishing.read_printed()
+    mnist = rows[rows["dataset"] == "mnist"]
+    figure = figures.sheet(rows, printed, log) if whole else figures.figure5(mnist, printed, log)
+    figure.canvas.draw()
+    panels = [axes for axes in figure.axes if axes.axison]
+    box = panels[0].get_legend()
+    place = box.get_window_extent()
+    assert labels(panels[0])[:2] == ["INN", "classic"] and len(labels(panels[0])) > figures.SHORT_LEGEND
+    assert len(panels) == (6 if whole else 2), "an empty strip is no panel"
+    assert place.x0 > 0 and place.x1 < figure.bbox.x1, "nothing is cut off"
+    for axes in panels:
+        texts = [artist.get_window_extent() for artist in (axes.xaxis.label, axes.title, *axes.get_xticklabels())]
+        assert not any(place.overlaps(other) for other in (axes.bbox, *texts)), axes.title.get_text()
+    assert place.y0 > figure._supxlabel.get_window_extent().y1, "above the caption"
+    low, high = panels[0].get_ylim()
+    largest = mnist["test_l1"].max()
+    assert high < 1.3 * largest and (0.7 * mnist["test_l1"].min() < low if log else low == 0), "curves fill the panel"
+
+
 def test_the_caption_says_what_was_not_made_alike():
     rows = table(precision="fp32", commit="aaaaaaaaaa")
     alike = figures.caption(rows, None, ["digits"])[1]
