@@ -34,7 +34,7 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("classic_vae", "late"), ("classic_mmd", "late"),
         ("inn", "no_padding"), ("classic", "tuned"), ("classic_1024", "borrowed"), ("classic_2048", "borrowed"),
         ("classic_deep", "borrowed"), ("inn", "tuned"), ("classic_leaky", "paper"), ("classic_leaky", "late"),
-        ("classic_leaky", "borrowed"), ("inn_relu", "paper"),
+        ("classic_leaky", "borrowed"), ("inn_relu", "paper"), ("classic_leaky", "tuned"),
     )
 ]  # fmt: skip
 ELSEWHERE = {

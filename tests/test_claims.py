@@ -212,6 +212,8 @@ def test_7_tuning_does_not_close_the_gap():
         "at 64: INN 0.0180; tuned classic 0.0280 (paper's settings 0.0355) of 20 trials; no study of: classic 1024, "
         "classic 2048, classic deep"
     )
+    ours = pd.concat([study(), study(model="classic_leaky")])
+    assert judge(7, inn, plain, rows({64: 0.028}, recipe="tuned"), studies=ours) == found, "not the paper's model"
     assert judge(7, inn, rows({64: 0.0182}, recipe="tuned"), studies=study()).verdict == FAILS, "level"
     assert judge(7, inn, rows({64: 0.015}, recipe="tuned"), studies=study()).verdict == FAILS
     both = judge(7, inn, rows({64: 0.010}, "inn", recipe="tuned"), rows({64: 0.015}, recipe="tuned"), studies=study())
