@@ -605,6 +605,13 @@ def dead_units():
     assert lent_recipe.epochs == 15 * settings.find_recipe("mnist", "inn", "paper").epochs, "fifteen times the steps"
     assert (of_digits.epochs, settings.find_recipe("digits", "inn", "paper").epochs) == (175, 30), "the settings there"
     assert on_digits < 0.5, "a minority there"
+    studies = json.loads((RESULTS / "tuned.json").read_text())["digits"]
+    four = ["epochs", "lr", "milestones", "weight_decay"]
+    assert [studies["classic_leaky"][name] for name in four] == [studies["classic"][name] for name in four], "the very"
+    tried = pd.read_csv(RESULTS / "tuning_digits.csv").set_index("model")[["epochs", "lr", "schedule", "weight_decay"]]
+    pair_of_studies = (tried.loc[model].to_numpy().tolist() for model in ("classic", "classic_leaky"))
+    same_trials = sum(one == other for one, other in zip(*pair_of_studies, strict=True))
+    assert small[32] > loss(32, "pca", "exact", "digits"), "does not reach PCA"
     assert abs(small[32] / both[1][32] - 1) < 0.01, "level"
     shrunk = [{k: loss(k, *c, "digits") for k in (2, 4, 8, 16, 32)} for c in (("classic", "paper"), LEAKY)]
     assert results.saturation(shrunk[0]) == results.saturation(shrunk[1]) == 16, "flat from 16 on"
@@ -637,7 +644,9 @@ def dead_units():
         f"At 32 it has {loss(32, *LENT):.4f} (one run), {pc(loss(32, *LENT) / loss(32, 'inn') - 1)} above the INN",
         f"With the settings tuned for `classic` besides {closed(lent)} does",
         f"the INN with twice its learning rate ({INN_CHANGES['test_l1']['learning rate x 2']:.4f})",
-        f"give it {small[32]:.4f} at 32, level with the INN at its own ({both[1][32]:.4f}), "
+        f"a study of its own ({studies['classic_leaky']['trials']} trials) ends at the very settings",
+        f"and {same_trials} of their trials turned out the same",
+        f"it has {small[32]:.4f} at 32, level with the INN at its own ({both[1][32]:.4f}), "
         f"{less(small[32], with_relus[32])} below `classic` with them ({with_relus[32]:.4f}) and "
         f"{pc(small[32] / inn_tuned - 1)} above the tuned INN ({inn_tuned:.4f}); from 16 to 32 it falls by "
         f"{less(small[32], small[16])}, `classic` with them by {less(with_relus[32], with_relus[16])}. It overfits "
