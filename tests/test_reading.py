@@ -735,12 +735,21 @@ def readme():
         "classic, one late drop of the learning rate": ("classic", "late"),
         f"classic, tuned: the settings of the best of {WINNER['trials']} trials": TUNED,
         "classic 1024, a wider network, the paper's settings": ("classic_1024", "paper"),
-        "classic 1024, five times the INN's parameters, the same tuned settings": ("classic_1024", "borrowed"),
+        "classic 1024, the tuned settings of classic": ("classic_1024", "borrowed"),
+        "classic leaky: the INN's leaky ReLU, the paper's settings": LEAKY,
+        "classic leaky, the tuned settings of classic": LENT,
         "PCA, the best linear compression": ("pca", "exact"),
     }
-    at_64 = {
-        title: (loss(64, *curve), len(runs(64, *curve)) if curve[0] != "pca" else "") for title, curve in at_64.items()
-    }
+
+    def cells(model, recipe):
+        if model == "pca":
+            return loss(64, model, recipe), "", "", ""
+        size = f"{models.count_parameters(model, 'mnist', 64, '') / 1e6:.2f}"
+        there = runs(64, model, recipe)
+        (epochs,) = set(there["epochs"])
+        return loss(64, model, recipe), size, epochs, len(there)
+
+    at_64 = {title: cells(*curve) for title, curve in at_64.items()}
     assert math.prod(settings.spec_of("mnist", "inn").shape) == 784
     parameters = [models.count_parameters(model, "mnist", 64, "") for model in ("classic_1024", "inn")]
     assert 5 < parameters[0] / parameters[1] < 5.5, "five times"
@@ -758,13 +767,18 @@ def readme():
     of_the_gap = (loss(64) - loss(64, *LEAKY)) / (loss(64) - loss(64, "inn"))
     assert 0.45 < of_the_gap < 0.55, "half of that gap is gone"
     faster, as_it_is = INN_CHANGES["test_l1"][["learning rate x 2", "as it is"]]
-    assert faster < min(each for each, _ in at_64.values()), "ahead of all of these"
-    at_64["INN, twice the learning rate, same epochs (not in the picture)"] = faster, 2
+    assert faster < min(each for each, *_ in at_64.values()), "ahead of all of these"
+    _, size, epochs_of_inn, _ = at_64["INN, the paper's settings"]
+    (same_epochs,) = set(INN_RUNS["epochs"].first()[["learning rate x 2", "as it is"]])
+    at_64["INN, twice the learning rate (not in the picture)"] = faster, size, same_epochs, 2
+    assert same_epochs == epochs_of_inn, "in the same epochs"
+    on_one_kind = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["recipe"] == "paper") & (ROWS["device"] == "cpu")]
+    an_epoch = on_one_kind.assign(each=on_one_kind["seconds"] / on_one_kind["epochs"])
+    an_epoch = an_epoch.groupby(["model", an_epoch["machine"].str.split().str[0], "precision"])["each"].median()
+    longer = (an_epoch["inn"] / an_epoch["classic"]).dropna()
     assert set(INN_RUNS.size()[["learning rate x 2", "as it is"]]) == {2}, "two runs, two seeds of each"
-    at_64["classic leaky: the INN's leaky ReLU, the paper's settings"] = loss(64, *LEAKY), len(runs(64, *LEAKY))
     both = loss(64, *LENT)
     assert faster < both
-    at_64["classic leaky, the tuned settings of classic"] = both, len(runs(64, *LENT))
     assert len(runs(64, *LENT)) == 2 and ours[64] < both < tuned[64], "of the gap, not all of it"
     assert both < min(loss(64, *curve) for curve in (("classic", "late"), LEAKY, ("classic_leaky", "late")))
     moved_wide = (
@@ -789,6 +803,7 @@ def readme():
     assert all(at_24 <= at_end for at_24, at_end in flat), "ours from 24 on do not"
     assert loss(12, "inn") < 1.02 * printed(12) < 1.04 * loss(12, "inn"), "level beside the printed classic point"
     return [
+        f"one of the INN's takes {longer.min():.0f} to {longer.max():.0f} times as long as one of `classic`",
         f"Of the gap to *that* INN better settings close {of_that(tuned[64])}, both {of_that(both)}",
         f"twice its learning rate alone takes it to {faster:.4f} (two runs; the same two seeds have {as_it_is:.4f} "
         "without)",
@@ -797,7 +812,10 @@ def readme():
         f"changed (`classic_leaky`) it falls by {less(loss(32, *LEAKY), loss(12, *LEAKY))} from 12 to 32, not by "
         f"{less(loss(32), loss(12))}, and then turns flat",
         f"`classic_1024` does not in either of its runs ({lent.mean():.4f})",
-        *[f"| {title} | {each:.4f} | {count}".rstrip() for title, (each, count) in at_64.items()],
+        *[
+            " ".join(f"| {title} | {each:.4f} | {' | '.join(map(str, rest))} |".split())
+            for title, (each, *rest) in at_64.items()
+        ],
         f"lowers `classic` by {moved(12, 'schedule x 2'):.4f} at 12 and {moved(64, 'schedule x 2'):.4f} at 64, and "
         f"`classic_1024` by {moved_wide:.4f} at 64",
         f"The INN has {pair[0][32]:.4f} at 32, the classic one {pair[1][32]:.4f}, PCA "
