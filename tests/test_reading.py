@@ -26,6 +26,7 @@ STUDY = pd.read_csv(RESULTS / "tuning_mnist.csv")
 WINNER = json.loads((RESULTS / "tuned.json").read_text())["mnist"]["classic"]
 EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv")
 SHARES = codes.shares(codes.published("mnist"))
+DIGITS_SPLIT = codes.shares(codes.published("digits"))
 UNITS = units.published("mnist")
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
@@ -501,6 +502,10 @@ def encoder_or_decoder():
     fewer = [1 - part("INN", k) / part("classic", k) for k in (24, 48, 64)]
     assert min(fewer) > 0 > max(1 - part("INN", k) / part("classic", k) for k in (4, 16)), "smaller from 24 on"
     assert part("classic deep", 32) < min(part(curve, 32) for curve in ("classic", "classic 1024")), "the smallest"
+    leaky = settings.curve_title(*LEAKY)
+    smaller = [1 - part(leaky, k) / part("classic", k) for k in (4, 12, 32, 64)]
+    at_all = [part(leaky, k) for k in (4, 12, 32, 64)]
+    assert at_all == sorted(at_all) and set(SHARES.loc[leaky, "seeds"]) == {1}, "grows; one run each"
     deep = [f"{gone(curve, 32)} ({part(curve, 32):.4f})" for curve in ("classic deep", "classic", "classic 1024")]
     return [
         parts_row("INN", "INN"),
@@ -535,10 +540,63 @@ def encoder_or_decoder():
         f"{gone('classic, tuned', 64)} ({part('classic, tuned', 64):.4f}; one run, the highest of its three) and "
         f"the INN {gone('INN', 64)} "
         f"({part('INN', 64):.4f})",
-        f"At 32 the leaky one's part is {part(lent, 32):.4f} (one run)",
+        f"At 12 and 32 the leaky one's part is {part(lent, 12):.4f} and {part(lent, 32):.4f} (one run each)",
+        f"from {part(leaky, 4):.4f} at 4 to {part(leaky, 64):.4f} at 64 (one run each), as that of the network with "
+        f"ReLUs does, and is {100 * min(smaller):.0f} to {pc(max(smaller))} smaller",
+        parts_row("classic leaky", leaky),
+        parts_row("classic leaky, tuned for `classic`", lent),
         f"With the best numbers found its gap to the INN on these images is what it was ({gap(best, 64, lent):.4f})",
         f"with the encoder's numbers ({first[lent, 64, 'test']:.4f} and {first[tuned]:.4f}), and behind with the best "
         f"({best[lent, 64, 'test']:.4f} and {best[tuned]:.4f})",
+    ]
+
+
+def split_on_digits():
+    """Whose part of the loss it is on digits: at 32 the classic encoders'."""
+    ks, some = (2, 4, 8, 16, 32), codes.published("digits")
+    assert set(some["steps"]) == {500} and set(some["images"]) == {200} and set(some["seed"]) == {0}
+    first, best = DIGITS_SPLIT["encoder_l1"], DIGITS_SPLIT["best_l1"]
+    part, inn, tuned_inn, leaky = first - best, "INN", "INN, tuned", settings.curve_title(*LENT)
+    titles = {name: name for name in (inn, "classic", "classic leaky", tuned_inn, "classic, tuned")}
+    titles[leaky] = "classic leaky, tuned for `classic`"
+    classics = [curve for curve in titles if not curve.startswith(inn)]
+
+    def row(curve):
+        cells = [f"{part[curve, k, 'test']:.4f}" if (curve, k, "test") in part.index else "" for k in ks]
+        return " ".join(f"| {titles[curve]} | {' | '.join(cells)} |".split())
+
+    def gaps(curve, other, split="test"):
+        return [losses[curve, 32, split] - losses[other, 32, split] for losses in (first, best)]
+
+    at_end = [part[curve, 32, "test"] for curve in classics]
+    assert max(part[inn, 32, "test"], part[tuned_inn, 32, "test"]) < min(at_end) / 2, "less than half"
+    for k in (2, 4, 8):
+        there = [part[curve, k, "test"] for curve in classics[:2]]
+        assert part[inn, k, "test"] > max(there), "the other way round"
+    assert part[tuned_inn, 8, "test"] > max(part["classic, tuned", 8, "test"], part[leaky, 8, "test"])
+    at_16 = [part[curve, 16, "test"] for curve in titles]
+    of_paper = part[inn].xs("test", level="split")
+    assert of_paper[32] < 1.12 * of_paper[2], "hardly larger"
+    for curve in ("classic", "classic leaky"):
+        assert part[curve].xs("test", level="split").is_monotonic_increasing, "grows"
+    both = [gaps(curve, tuned_inn) for curve in (leaky, "classic, tuned")]
+    assert max(left / gap for gap, left in both) < 0.25 and both[0][1] / both[0][0] < 0.15, "nearly all"
+    learnt, plain_gap = gaps(leaky, tuned_inn, "train"), gaps("classic", inn)
+    return [
+        *map(row, titles),
+        f"Their part is {span(at_end)} there, the INN's {part[inn, 32, 'test']:.4f} and, tuned, "
+        f"{part[tuned_inn, 32, 'test']:.4f}",
+        f"at 16 they are within {pc(max(at_16) / min(at_16) - 1)} of each other",
+        f"At 32 the tuned INN has {first[tuned_inn, 32, 'test']:.4f} on these images, `classic_leaky` "
+        f"{first[leaky, 32, 'test']:.4f} and `classic` {first['classic, tuned', 32, 'test']:.4f}. With the best "
+        f"numbers found they have {best[tuned_inn, 32, 'test']:.4f}, {best[leaky, 32, 'test']:.4f} and "
+        f"{best['classic, tuned', 32, 'test']:.4f}: of the gaps of {both[0][0]:.4f} and {both[1][0]:.4f}, "
+        f"{both[0][1]:.4f} and {both[1][1]:.4f} are left",
+        f"of {learnt[0]:.4f} (`classic_leaky`) {learnt[1]:.4f} are left",
+        f"of {plain_gap[0]:.4f} between `classic` and the INN, {plain_gap[1]:.4f} are left",
+        f"(the part of the tuned `classic_leaky` is {part[leaky, 32, 'test']:.4f} in the test and "
+        f"{part[leaky, 32, 'train']:.4f} in training, the INN's {part[tuned_inn, 32, 'test']:.4f} and "
+        f"{part[tuned_inn, 32, 'train']:.4f})",
     ]
 
 
@@ -569,7 +627,9 @@ def dead_units():
     }
     ks = sorted(ROWS.loc[(ROWS["model"] == "classic_leaky") & (ROWS["dataset"] == "mnist"), "bottleneck"].unique())
     ks = [int(k) for k in ks if k >= 12]
-    assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks} == {k: 1 + (k in (12, 32, 64)) for k in ks}
+    assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks} == {
+        k: {12: 2, 32: 2, 64: 3}.get(k, 1) for k in ks
+    }
 
     def row(title, cells):
         return f"| {title} | {' | '.join(cells)} |"
@@ -600,7 +660,7 @@ def dead_units():
     apart_at_most = max(abs(both[0][k] / both[1][k] - 1) for k in small)
     assert apart_at_most < 0.03, "nothing happens"
     by_seed = runs(64, *LENT).merge(runs(64, *TUNED), on="seed").sort_values("seed")
-    assert len(by_seed) == len(runs(64, *LENT)) == 2 and len(runs(32, *LENT)) == 1
+    assert len(by_seed) == len(runs(64, *LENT)) == 2 and len(runs(32, *LENT)) == len(runs(12, *LENT)) == 1
     lent_recipe, of_digits = (settings.find_recipe(name, *LENT) for name in ("mnist", "digits"))
     assert lent_recipe.epochs == 15 * settings.find_recipe("mnist", "inn", "paper").epochs, "fifteen times the steps"
     assert (of_digits.epochs, settings.find_recipe("digits", "inn", "paper").epochs) == (175, 30), "the settings there"
@@ -641,7 +701,10 @@ def dead_units():
         f"The two are {listed(f'{each:.4f}' for each in by_seed['test_l1_x'])}; `classic` with the same settings and "
         f"seeds has {listed(f'{each:.4f}' for each in by_seed['test_l1_y'])}",
         f"ends {listed(pc(each / loss(64, 'inn') - 1) for each in by_seed['test_l1_x'])} above the INN",
-        f"At 32 it has {loss(32, *LENT):.4f} (one run), {pc(loss(32, *LENT) / loss(32, 'inn') - 1)} above the INN",
+        f"At 12 and 32 it has {loss(12, *LENT):.4f} and {loss(32, *LENT):.4f} (one run each), below the INN by "
+        f"{less(loss(12, *LENT), loss(12, 'inn'))} and {pc(loss(32, *LENT) / loss(32, 'inn') - 1)} above it. From 12 "
+        f"to 32 it falls by {less(loss(32, *LENT), loss(12, *LENT))}, where `classic` with the same settings falls by "
+        f"{less(loss(32, *TUNED), loss(12, *TUNED))}",
         f"With the settings tuned for `classic` besides {closed(lent)} does",
         f"the INN with twice its learning rate ({INN_CHANGES['test_l1']['learning rate x 2']:.4f})",
         f"a study of its own ({studies['classic_leaky']['trials']} trials) ends at the very settings",
@@ -722,6 +785,12 @@ def readme():
     encoders, classics = parts["INN"], parts["classic"]
     assert abs(parts[settings.curve_title(*LENT), 64] / encoders[64] - 1) < 0.05, "about"
     assert encoders.max() / encoders.min() < 1.25 and classics.max() > 2 * classics[4], "one grows, the other does not"
+    assert encoders[64] < 1.1 * encoders[4], "hardly larger"
+    split = [
+        DIGITS_SPLIT[kind][curve, 32, "test"]
+        for kind in ("encoder_l1", "best_l1")
+        for curve in (settings.curve_title(*LENT), "INN, tuned")
+    ]
     shares = distance / points_of_inn["paper"]
     worst = shares.max()
     late_one = settings.find_recipe("mnist", "classic", "late")
@@ -837,7 +906,9 @@ def readme():
         f"our classic curve is on average {mean:.3f} above the printed one, "
         f"{mean / standard_error(points, deviation):.1f} standard errors",
         f"at 32 it has {loss(32, 'classic', 'late', 'digits'):.4f}, and {late:.4f} in training",
-        f"its part at 64 is about the INN's, as far as the search tells "
+        f"{split[0]:.4f} (leaky) and {split[1]:.4f} with the encoders' numbers, {split[2]:.4f} and {split[3]:.4f} with "
+        "the best ones found (one run each)",
+        f"its part is about the INN's, as far as the search tells "
         f"({parts[settings.curve_title(*LENT), 64]:.4f} and {parts['INN', 64]:.4f})",
         f"at least {gone('classic', 64)} of the classic loss at 64 goes away, {gone('classic, tuned', 64)} of the "
         f"tuned one's (one run), {gone(settings.curve_title(*LENT), 64)} of the leaky one's with the tuned settings, "
@@ -858,6 +929,7 @@ def reading():
         saturation,
         both_tuned,
         encoder_or_decoder,
+        split_on_digits,
         dead_units,
         pca,
         how_claims_are_judged,
@@ -926,7 +998,9 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
     assert not set(ROWS["dataset"]) & {"celeba", "lfw"}, "every CelebA and LFW run"
     assert set(ROWS.loc[ROWS["model"] == "inn_relu", "dataset"]) == {"digits"}, "not on MNIST"
     leaky = ROWS[(ROWS["model"] == "classic_leaky") & (ROWS["dataset"] == "mnist")]
-    assert set(leaky.loc[leaky["recipe"] == "borrowed", "bottleneck"]) == {32, 64}, "elsewhere than at 32 and 64"
+    assert set(leaky.loc[leaky["recipe"] == "borrowed", "bottleneck"]) == {12, 32, 64}, (
+        "elsewhere than at 12, 32 and 64"
+    )
     assert set(leaky.loc[leaky["seed"] > 0, "bottleneck"]) == {12, 32, 64}, "a second seed elsewhere"
     seconds = mine[mine["machine"].str.startswith("NVIDIA H200")].groupby("dataset")["seconds"]
     low, high, mean = seconds.min().round().astype(int), seconds.max().round().astype(int), seconds.mean()
