@@ -26,7 +26,7 @@ STUDY = pd.read_csv(RESULTS / "tuning_mnist.csv")
 WINNER = json.loads((RESULTS / "tuned.json").read_text())["mnist"]["classic"]
 EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv")
 SHARES = codes.shares(codes.published("mnist"))
-DIGITS_SPLIT = codes.shares(codes.published("digits"))
+DIGITS_SPLIT = codes.shares(codes.published("digits")).sort_index()
 UNITS = units.published("mnist")
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
@@ -505,7 +505,7 @@ def encoder_or_decoder():
     leaky = settings.curve_title(*LEAKY)
     smaller = [1 - part(leaky, k) / part("classic", k) for k in (4, 12, 32, 64)]
     at_all = [part(leaky, k) for k in (4, 12, 32, 64)]
-    assert at_all == sorted(at_all) and set(SHARES.loc[leaky, "seeds"]) == {1}, "grows; one run each"
+    assert at_all == sorted(at_all) and set(SHARES["seeds"].xs(leaky, level="curve")) == {1}, "grows; one run each"
     deep = [f"{gone(curve, 32)} ({part(curve, 32):.4f})" for curve in ("classic deep", "classic", "classic 1024")]
     return [
         parts_row("INN", "INN"),
