@@ -239,15 +239,17 @@ def _panels(
     text = "\n".join(textwrap.fill(line, 150) for line in caption(rows, printed, datasets, picked))
     ours = [with_curves(rows[rows["dataset"] == dataset]) for dataset in datasets]
     paper = [None if printed is None else printed[printed["dataset"] == dataset] for dataset in datasets]
-    heights = [inches for pair in zip(ours, paper, strict=True) for inches in (2.75, strip_height(*pair))]
+    strips = [strip_height(*pair) for pair in zip(ours, paper, strict=True)]
+    heights = [inches for below in strips for inches in (2.75, below) if inches]
     figure = plt.figure(figsize=(7.6, sum(heights) + 0.15 * (text.count("\n") + 1) + 0.1))
-    cells = figure.add_gridspec(len(heights), 2, width_ratios=(1.35, 1), height_ratios=[h or 1e-3 for h in heights])
-    grid = [[figure.add_subplot(cells[2 * row, side]) for side in (0, 1)] for row in range(len(datasets))]
-    letters = iter("abcdefgh")
-    for row, (dataset, mine, theirs, (left, right)) in enumerate(zip(datasets, ours, paper, grid, strict=True)):
-        title = settings.DATASETS[dataset].title
-        strip = figure.add_subplot(cells[2 * row + 1, :]) if heights[2 * row + 1] else None
-        draw_losses(left, dataset, mine, theirs, log, strip)
+    cells = figure.add_gridspec(len(heights), 2, width_ratios=(1.35, 1), height_ratios=heights)
+    letters, row, with_legend = iter("abcdefgh"), iter(range(len(heights))), []
+    for dataset, mine, theirs, height in zip(datasets, ours, paper, strips, strict=True):
+        title, here = settings.DATASETS[dataset].title, next(row)
+        left, right = figure.add_subplot(cells[here, 0]), figure.add_subplot(cells[here, 1])
+        below = figure.add_subplot(cells[next(row), :]) if height else None
+        with_legend += [] if height else [left]
+        draw_losses(left, dataset, mine, theirs, log, below)
         left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
         draw_parameters(right, dataset, mine, picked)
         right.set(title=f"({next(letters)}) {title}: trainable parameters", ylabel="millions")
@@ -257,9 +259,8 @@ def _panels(
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     figure.draw_without_rendering()  # how large a legend is, is known only then
-    for row, (left, _) in enumerate(grid):
-        if not heights[2 * row + 1]:
-            make_room(left)
+    for left in with_legend:
+        make_room(left)
     return figure
 
 
@@ -268,7 +269,7 @@ def strip_height(rows: pd.DataFrame, printed: pd.DataFrame | None) -> float:
     trained, theirs = rows[rows["model"] != "pca"], set() if printed is None else set(printed["model"])
     names = {*drawn(trained), *(settings.MODEL_TITLES[model] for model in theirs)}
     count = len(names) + (len(trained) < len(rows))
-    return 0.0 if count <= SHORT_LEGEND else 0.25 + 0.2 * -(-count // LEGEND_COLUMNS)
+    return 0.0 if count <= SHORT_LEGEND else 0.15 + 0.19 * -(-count // LEGEND_COLUMNS)
 
 
 def make_room(axes: Axes, margin: float = 0.02, beside: float = 0.04, most: float = 2.5) -> None:
@@ -323,7 +324,7 @@ def draw_losses(
 ) -> None:
     """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates.
 
-    The legend lies in the panel where a falling curve leaves it free, or in a `strip` of the figure, which is cleared.
+    The legend lies in the panel where a falling curve leaves it free, or in `strip`: axes below, whose frame is hidden.
     """
     sizes = all_bottlenecks(dataset, rows)
     known = settings.DATASETS[dataset].bottlenecks

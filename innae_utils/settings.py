@@ -571,7 +571,7 @@ RECIPE_TITLES = {
     "late": "late decay", "no_padding": "no zero-padding loss", "tuned": "tuned", "borrowed": "tuned for classic",
 }  # fmt: skip
 TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
-BORROWED = "borrowed"  # the winner of `classic`, on a wider, deeper or leaky one, whose own study it is not
+BORROWED = "borrowed"  # the winner of `classic`, on its wider, deeper and leaky kin
 TUNED_FILE = PROJECT / "results" / "tuned.json"
 
 
