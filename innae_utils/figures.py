@@ -243,12 +243,11 @@ def _panels(
     heights = [inches for below in strips for inches in (2.75, below) if inches]
     figure = plt.figure(figsize=(7.6, sum(heights) + 0.15 * (text.count("\n") + 1) + 0.1))
     cells = figure.add_gridspec(len(heights), 2, width_ratios=(1.35, 1), height_ratios=heights)
-    letters, row, with_legend = iter("abcdefgh"), iter(range(len(heights))), []
+    letters, row = iter("abcdefgh"), iter(range(len(heights)))
     for dataset, mine, theirs, height in zip(datasets, ours, paper, strips, strict=True):
         title, here = settings.DATASETS[dataset].title, next(row)
         left, right = figure.add_subplot(cells[here, 0]), figure.add_subplot(cells[here, 1])
         below = figure.add_subplot(cells[next(row), :]) if height else None
-        with_legend += [] if height else [left]
         draw_losses(left, dataset, mine, theirs, log, below)
         left.set(title=f"({next(letters)}) {title}: reconstruction{mark(preset)}", ylabel="test L1 per pixel")
         draw_parameters(right, dataset, mine, picked)
@@ -259,8 +258,8 @@ def _panels(
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.get_layout_engine().set(wspace=0.04, hspace=0.05)
     figure.draw_without_rendering()  # how large a legend is, is known only then
-    for left in with_legend:
-        make_room(left)
+    for axes in figure.axes:
+        make_room(axes)
     return figure
 
 
@@ -276,12 +275,13 @@ def make_room(axes: Axes, margin: float = 0.02, beside: float = 0.04, most: floa
     """Widen the vertical limits of a drawn panel until no line runs through its legend, upper right or lower left.
 
     Args:
-        axes: with lines that have been drawn once; without a legend nothing is done.
+        axes: with lines that have been drawn once; without a legend, or with one outside, nothing is done.
         margin: between the legend and the lines below or above it, a share of the panel's height.
         beside: how far to the side of the legend lines are kept away, too, a share of the panel's width.
         most: the panel grows by no more than this factor.
     """
-    if not (box := axes.get_legend()):
+    box = axes.get_legend()
+    if box is None or not box.get_in_layout():
         return
     place = box.get_window_extent().transformed(axes.transAxes.inverted())
     upper = place.y0 + place.y1 > 1

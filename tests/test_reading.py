@@ -78,6 +78,11 @@ def listed(values):
     return f"{', '.join(some)} and {last}"
 
 
+def table_row(title, cells):
+    """A line of a table, as `plain` text has it: an empty cell is one space."""
+    return plain(f"| {title} | {' | '.join(cells)} |")
+
+
 def span(values):
     return f"{min(values):.4f} to {max(values):.4f}"
 
@@ -182,7 +187,7 @@ def on_cifar10():
                 ROWS[(ROWS["dataset"] == "cifar10") & (ROWS["model"] == model) & (ROWS["bottleneck"] == k)]
             )
             cells.append(f"{curve(k):.4f}" if there else "")
-        return re.sub(" +", " ", f"| {title} | {' | '.join(cells)} |")
+        return table_row(title, cells)
 
     def chance(k, *curve):
         """The standard error of a test L1 over 1,000 images, from the ten whose reconstructions are published."""
@@ -469,7 +474,7 @@ def encoder_or_decoder():
         cells = [
             gone(curve, k, split) if (curve, k, split) in SHARES.index else "" for k in (4, 8, 12, 16, 24, 32, 48, 64)
         ]
-        return re.sub(" +", " ", f"| {title} | {' | '.join(cells)} |")
+        return table_row(title, cells)
 
     def gap(losses, k=24, curve="classic"):
         return losses[curve, k, "test"] - losses["INN", k, "test"]
@@ -480,7 +485,7 @@ def encoder_or_decoder():
     def parts_row(title, curve):
         ks = (4, 8, 12, 16, 24, 32, 48, 64)
         cells = [f"{part(curve, k):.4f}" if (curve, k, "test") in SHARES.index else "" for k in ks]
-        return re.sub(" +", " ", f"| {title} | {' | '.join(cells)} |")
+        return table_row(title, cells)
 
     best, first, tuned = SHARES["best_l1"], SHARES["encoder_l1"], ("classic, tuned", 64, "test")
     assert 0.5 < 1 - gap(best, 64, "classic, tuned") / gap(first, 64, "classic, tuned") < 0.75, "more than half"
@@ -563,7 +568,7 @@ def split_on_digits():
 
     def row(curve):
         cells = [f"{part[curve, k, 'test']:.4f}" if (curve, k, "test") in part.index else "" for k in ks]
-        return " ".join(f"| {titles[curve]} | {' | '.join(cells)} |".split())
+        return table_row(titles[curve], cells)
 
     def gaps(curve, other, split="test"):
         return [losses[curve, 32, split] - losses[other, 32, split] for losses in (first, best)]
@@ -635,9 +640,6 @@ def dead_units():
         k: {12: 2, 24: 2, 32: 2, 64: 3}.get(k, 1) for k in ks
     }
 
-    def row(title, cells):
-        return f"| {title} | {' | '.join(cells)} |"
-
     assert len(runs(64, "classic_leaky", "late")) == 1
     gone = [(loss(k) - loss(k, *LEAKY)) / (loss(k) - loss(k, "inn")) for k in ks]
     plain_one, leaky_one = counted["`classic` at 64"], counted["`classic_leaky` at 64"]
@@ -682,12 +684,12 @@ def dead_units():
     shrunk = [{k: loss(k, *c, "digits") for k in (2, 4, 8, 16, 32)} for c in (("classic", "paper"), LEAKY)]
     assert results.saturation(shrunk[0]) == results.saturation(shrunk[1]) == 16, "flat from 16 on"
     return [
-        row("of", map(str, sizes)),
-        *[row(title, map(str, cells)) for title, cells in counted.items()],
-        row("`classic`", (f"{loss(k):.4f}" for k in ks)),
-        row("`classic_leaky`", (f"{loss(k, *LEAKY):.4f}" for k in ks)),
-        row("INN", (f"{loss(k, 'inn'):.4f}" for k in ks)),
-        row("share of the gap to the INN that goes away", map(pc, gone)),
+        table_row("of", map(str, sizes)),
+        *[table_row(title, map(str, cells)) for title, cells in counted.items()],
+        table_row("`classic`", (f"{loss(k):.4f}" for k in ks)),
+        table_row("`classic_leaky`", (f"{loss(k, *LEAKY):.4f}" for k in ks)),
+        table_row("INN", (f"{loss(k, 'inn'):.4f}" for k in ks)),
+        table_row("share of the gap to the INN that goes away", map(pc, gone)),
         f"{pc(gone[-1])} of the gap to the INN at 64 goes away (three seeds)",
         f"{pc(gone[-1])} of the gap to the INN at 64 goes away",
         f"`classic_leaky` is {100 * min(at_small):.1f} to {pc(max(at_small), 1)} below `classic` there",
@@ -893,10 +895,7 @@ def readme():
         f"changed (`classic_leaky`) it falls by {less(loss(32, *LEAKY), loss(12, *LEAKY))} from 12 to 32, not by "
         f"{less(loss(32), loss(12))}, and then turns flat",
         f"`classic_1024` does not in either of its runs ({lent.mean():.4f})",
-        *[
-            " ".join(f"| {title} | {each:.4f} | {' | '.join(map(str, rest))} |".split())
-            for title, (each, *rest) in at_64.items()
-        ],
+        *[table_row(title, [f"{each:.4f}", *map(str, rest)]) for title, (each, *rest) in at_64.items()],
         f"lowers `classic` by {moved(12, 'schedule x 2'):.4f} at 12 and {moved(64, 'schedule x 2'):.4f} at 64, and "
         f"`classic_1024` by {moved_wide:.4f} at 64",
         f"The INN has {pair[0][32]:.4f} at 32, the classic one {pair[1][32]:.4f}, PCA "
@@ -969,7 +968,7 @@ def whole_runs():
                 low, high = (f"{each:,.0f}" for each in (seconds.min(), seconds.max())) if len(seconds) else ("", "")
                 cells.append(low if low == high else f"{low} to {high}")
         title = f"{settings.DATASETS[dataset].title}, {settings.MODEL_TITLES[model]}"
-        lines.append(re.sub(" +", " ", f"| {title} | {' | '.join(cells)} |"))
+        lines.append(table_row(title, cells))
     inn = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == "inn") & (ROWS["recipe"] == "paper")]
     half = sorted({*inn.loc[inn["precision"] == "bf16", "bottleneck"]})
     (full,) = {*inn.loc[inn["precision"] == "fp32", "bottleneck"]}
