@@ -33,38 +33,45 @@ SMALLEST = 0.1  # of their root mean square: no standard deviation counts as les
 PLACE = ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "split")
 COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "code", "commit")
 WHAT = "split losses"
+STARTS = ("own", "another's")  # whose code the search for an image's best one starts at
+SEARCH_COLUMNS = (*PLACE, "images", "start", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "commit")
 
 
-def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RATE) -> Tensor:
+def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RATE, start: str = STARTS[0]) -> Tensor:
     """The codes whose reconstructions are nearest to x in L1, as far as so many steps of Adam find them.
 
     The search starts at the encoder's codes and keeps the best of all steps for every image, so that none is worse than
     the encoder's. It may end above the minimum, never below: the decoder's part of the loss is at most what is found,
-    the encoder's at least.
+    the encoder's at least. A search that starts elsewhere tells how much hangs on where it starts.
 
     Args:
         model: with `encode`, (B, C, H, W) -> (B, k), and `decode` back; its weights and gradients stay as they are.
         x: (B, C, H, W), two images or more, since the steps are in standard deviations of their codes.
         steps: of Adam, 0 or more; 0 gives the encoder's codes.
         rate: the first learning rate; it falls to 0 in a straight line.
+        start: "own", at each image's own code, or "another's", at that of the image before it in x.
 
     Returns:
         y, (B, k), without a gradient.
 
     Raises:
-        ValueError: fewer than two images, or fewer than 0 steps.
+        ValueError: fewer than two images, fewer than 0 steps, or another start.
     """
     if len(x) < 2 or steps < 0:
         raise ValueError(f"{len(x)} images and {steps} steps; give two images or more, and 0 steps or more")
+    if start not in STARTS:
+        raise ValueError(f"start is {start!r}; allowed: {', '.join(STARTS)}")
     with torch.no_grad():
-        start = model.encode(x)
-        spread = start.std(dim=0, keepdim=True)
+        first = model.encode(x)
+        spread = first.std(dim=0, keepdim=True)
         scale = spread.clamp_min(SMALLEST * float(spread.square().mean().sqrt()) or 1.0)  # 1: all codes are the same
-    moved = torch.zeros_like(start, requires_grad=True)
+        if start == "another's":
+            first = first.roll(1, dims=0)
+    moved = torch.zeros_like(first, requires_grad=True)
     optimizer = torch.optim.Adam([moved], lr=rate)
-    best, lowest = start.clone(), torch.full((len(x),), math.inf, device=x.device, dtype=x.dtype)
+    best, lowest = first.clone(), torch.full((len(x),), math.inf, device=x.device, dtype=x.dtype)
     for done in range(steps + 1):
-        y = start + scale * moved
+        y = first + scale * moved
         losses = (model.decode(y) - x).abs().flatten(1).mean(dim=1)
         better = losses.detach() < lowest
         best[better], lowest[better] = y.detach()[better], losses.detach()[better]
@@ -75,18 +82,21 @@ def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RA
     return best
 
 
-def split_loss(model: nn.Module, x: Tensor, steps: int = STEPS, batch_size: int = 100) -> tuple[float, float]:
+def split_loss(
+    model: nn.Module, x: Tensor, steps: int = STEPS, batch_size: int = 100, start: str = STARTS[0]
+) -> tuple[float, float]:
     """L1 of x (N, C, H, W) with the encoder's codes, and with the best ones found: means per pixel value.
 
     In evaluation mode and float32; the model's mode is as before afterwards. A batch has at most `batch_size` images,
-    but at least two. Raises ValueError for fewer than two images, ResultError if the L1 is not finite.
+    but at least two. `start` as for `best_codes`. Raises ValueError for fewer than two images or another start,
+    ResultError if the L1 is not finite.
     """
     was_training, sums = model.training, [0.0, 0.0]
     model.eval()
     try:
         with strict_float32(x.device):
             for part in x.tensor_split(max(1, min(-(-len(x) // batch_size), len(x) // 2))):
-                for n, y in enumerate((None, best_codes(model, part, steps))):
+                for n, y in enumerate((None, best_codes(model, part, steps, start=start))):
                     with torch.no_grad():
                         x_hat = model(part) if y is None else model.decode(y)
                     sums[n] += float((x_hat - part).abs().double().sum())
@@ -153,12 +163,38 @@ def measure(
             yield record
 
 
-def _write(records, path: Path) -> None:
+def search_further(rows, root: str | os.PathLike, x: Tensor, split: str, steps: int) -> Iterator[dict[str, Any]]:
+    """How far the search gets: once more with so many steps, from each image's own code and from another's.
+
+    Where both end near what fewer steps had found, the search is hardly what the two parts of a loss hang on.
+
+    Args:
+        rows: finished rows of one data set, of networks.
+        root: the data set's folder of runs that they come from.
+        x: images (N, C, H, W) of one split, on the device to use.
+        split: its name.
+        steps: of `best_codes`, 0 or more.
+
+    Yields:
+        Two records a run, `SEARCH_COLUMNS`.
+    """
+    made_by = results.commit()
+    for row in rows.to_dict("records"):
+        network = models.load(results.folder_of(row, root)).to(x.device)
+        known = {name: row[name] for name in PLACE if name != "split"} | {"split": split, "images": len(x)}
+        known |= {"steps": steps, "run_finished_at": row["finished_at"], "device": x.device.type, "commit": made_by}
+        for start in STARTS:
+            encoder_l1, best_l1 = split_loss(network, x, steps, start=start)
+            found = {**known, "start": start, "encoder_l1": encoder_l1, "best_l1": best_l1}
+            yield {name: found[name] for name in SEARCH_COLUMNS}
+
+
+def _write(records, path: Path, columns=COLUMNS) -> None:
     import pandas as pd
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with results.replacing(path) as part:
-        pd.DataFrame(records, columns=list(COLUMNS)).to_csv(part, index=False)
+        pd.DataFrame(records, columns=list(columns)).to_csv(part, index=False)
 
 
 def shares(table):
@@ -180,17 +216,32 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     Raises ResultError, and writes nothing, if a record is quick, made by code that no commit holds, or of a run that is
     not the published one; or if then not all would be of as many images a split, and as many steps.
     """
-    import pandas as pd
-
     publishing.check_of_published_runs(table, folder)
-    dataset = table["dataset"].iloc[0]
-    path = Path(folder) / f"codes_{dataset}.csv"
-    known = publishing.read_table(path, COLUMNS, WHAT)
-    both = pd.concat([known, table]) if len(known) else table
-    both = both[list(COLUMNS)].drop_duplicates(list(PLACE), keep="last").sort_values(list(PLACE))
+    path = Path(folder) / f"codes_{table['dataset'].iloc[0]}.csv"
+    both = _with_known(table, path, COLUMNS, [*PLACE])
     if (both.groupby("split")[["images", "steps"]].nunique() > 1).any(axis=None):
         raise ResultError(f"{path} would be of several numbers of images or steps; measure all runs with the same")
     _write(both, path)
+
+
+def publish_search(table, folder: str | os.PathLike = PROJECT / "results") -> None:
+    """Add a table of `search_further`'s records to `results/search_<dataset>.csv`, in the place of earlier ones.
+
+    Raises ResultError, and writes nothing, if a record is quick, made by code that no commit holds, or of a run that is
+    not the published one.
+    """
+    publishing.check_of_published_runs(table, folder)
+    path = Path(folder) / f"search_{table['dataset'].iloc[0]}.csv"
+    _write(_with_known(table, path, SEARCH_COLUMNS, [*PLACE, "start", "steps"]), path, SEARCH_COLUMNS)
+
+
+def _with_known(table, path: Path, columns, place):
+    """The table's records and those in `path`, sorted by their place; of two at one place the table's."""
+    import pandas as pd
+
+    known = publishing.read_table(path, columns, WHAT)
+    both = pd.concat([known, table]) if len(known) else table
+    return both[list(columns)].drop_duplicates(place, keep="last").sort_values(place)
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):

@@ -48,6 +48,16 @@ def test_the_best_codes_of_a_linear_decoder_are_those_of_linear_programming(basi
     assert (found < (model(x) - x).abs().flatten(1).mean(1) + 1e-7).all()
 
 
+def test_the_search_finds_as_much_from_the_code_of_another_image(basis):
+    model, x = Linear(basis, basis.T), torch.rand(8, 1, 3, 4)
+    assert torch.equal(codes.best_codes(model, x, steps=0, start="another's"), model.encode(x).roll(1, dims=0))
+    own, others = (
+        (model.decode(codes.best_codes(model, x, steps=2000, start=start)) - x).abs().flatten(1).mean(1)
+        for start in codes.STARTS
+    )
+    assert own.tolist() == pytest.approx(others.tolist(), rel=0.01)
+
+
 def test_an_encoder_that_is_wrong_by_a_constant_takes_all_of_the_loss(basis):
     x = Linear(basis, basis.T).decode(torch.randn(200, 5)).detach()
     encoder_l1, best_l1 = codes.split_loss(Linear(basis, basis.T, offset=1.0), x, steps=500)
@@ -115,6 +125,8 @@ def test_what_cannot_be_split_is_refused(basis):
     for images, steps in ((x[:1], 5), (x, -1)):
         with pytest.raises(ValueError, match="two images or more, and 0 steps or more"):
             codes.split_loss(model, images, steps)
+    with pytest.raises(ValueError, match="allowed: own, another's"):
+        codes.best_codes(model, x, start="zero")
     with pytest.raises(ResultError, match="not finite"):
         codes.split_loss(Linear(basis, basis.T * float("nan")), x, 5)
 
@@ -225,6 +237,29 @@ def test_what_is_published_is_whole_and_replaces_its_elder(runs, tmp_path):
     assert list(found.columns) == list(codes.COLUMNS) and len(found) == 4
     assert (found[found["model"] == "inn"]["best_l1"] == 0.01).all()
     assert (found[found["model"] == "classic"]["best_l1"] != 0.01).all()
+
+
+def test_a_longer_search_is_published_beside(runs, tmp_path):
+    rows, root, x, path = runs
+    before = pd.DataFrame(codes.measure(rows, root, x, path, steps=3)).set_index(["model", "split"])
+    table = pd.DataFrame(codes.search_further(rows, root, x["test"], "test", 6)).assign(commit=40 * "a")
+    assert list(table.columns) == list(codes.SEARCH_COLUMNS) and set(table["split"]) == {"test"}
+    assert list(zip(table["model"], table["start"], strict=True)) == [
+        (model, start) for model in ("classic", "inn") for start in codes.STARTS
+    ]
+    for model, of_model in table.groupby("model"):
+        was = before.loc[(model, "test")]
+        assert of_model["encoder_l1"].tolist() == pytest.approx(2 * [was["encoder_l1"]], rel=1e-6)
+        own, others = of_model.set_index("start").loc[list(codes.STARTS), "best_l1"]
+        assert own <= was["encoder_l1"] and (own != others or model == "classic"), "which draws one image, untrained"
+    with pytest.raises(ResultError, match="is not the run that is published"):
+        codes.publish_search(table, tmp_path)
+    rows.to_csv(tmp_path / "digits.csv", index=False)
+    codes.publish_search(table, tmp_path)
+    codes.publish_search(table[table["model"] == "inn"].assign(best_l1=0.01), tmp_path)
+    found = pd.read_csv(tmp_path / "search_digits.csv")
+    assert list(found.columns) == list(codes.SEARCH_COLUMNS) and len(found) == 4
+    assert set(found.loc[found["model"] == "inn", "best_l1"]) == {0.01}
 
 
 def test_the_figure_has_a_full_and_a_dashed_line_a_curve_and_split(style):

@@ -136,13 +136,15 @@ def test_20_draws_both_figures(quick_runs):
 
 def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path):
     root, _ = quick_runs
-    given = {"preset": "quick", "runs": str(root), "figures": str(tmp_path), "images": 6, "steps": 4}
+    given = {"preset": "quick", "runs": str(root), "figures": str(tmp_path), "images": 6, "steps": 4, "further": 2}
     papermill("25_encoder_or_decoder.ipynb", tmp_path / "out.ipynb", given)
     table = pd.read_csv(root / "quick" / "digits" / "codes.csv")
     assert len(table) == 3 * 2 and (table["best_l1"] <= table["encoder_l1"]).all()
     assert (tmp_path / "quick" / "digits" / "encoder_or_decoder.pdf").read_bytes()[:5] == b"%PDF-"
     for wrong, said in (
         ({"images": 1}, "allowed: 2 or more"),
+        ({"further": -1}, "allowed: 0 or more"),
+        ({"preset": "full", "rows": "published"}, "allowed with published rows: 0"),
         ({"stepps": 1}, "no parameter 'stepps'"),
         ({"runs": str(tmp_path)}, f"none of these runs has finished under {tmp_path}"),
         ({"dataset": "lfw"}, "'lfw' is not for this notebook; allowed: digits, mnist, cifar10"),
