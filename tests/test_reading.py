@@ -249,6 +249,8 @@ def the_classic_one():
     small, large = ((part["difference"].mean(), standard_error(part, deviation)) for part in groups)
     wide, wider, deep = "classic_1024", "classic_2048", "classic_deep"
     others = ("classic", wide, wider, "inn")
+    sixth = ledger().loc[(6, "mnist")]
+    assert sixth["ours"] == claims.UNDECIDED and '"does not hold" in' in sixth["evidence"], "more likely wrong than right"
     assert abs(loss(4, deep) - loss(4, wider)) < deviation, "level at 4"
     assert loss(4, wider) == min(loss(4, model) for model in others), "and that is the best"
     assert all(loss(k, deep) > max(loss(k, model) for model in others) for k in (12, 24, 64)), "the worst"
@@ -267,7 +269,7 @@ def the_classic_one():
         f"({less(printed(12, 'inn'), printed(12))})",
         f"`{wide}` falls from {loss(12, wide):.4f} at 12 over {loss(16, wide):.4f} at 16 to {loss(24, wide):.4f} at 24 "
         f"and gains little from there on: {listed(f'{loss(k, wide):.4f}' for k in (32, 48, 64))} at 32, 48 and 64",
-        f"between which it falls by {less(loss(48, wide), loss(16, wide))}",
+        f"from 16 to 48 it falls by {less(loss(48, wide), loss(16, wide))}, and up to {pc(tolerance)} count as level",
         f"`{wider}` gains nothing from 12 on: {listed(f'{loss(k, wider):.4f}' for k in (12, 24, 64))} at 12, 24 and 64",
         f"go on falling to {printed(64, wide):.4f} and {printed(64, wider):.4f}",
         f"`{wider}` is {off(4, wider):.4f} above its printed point at 4, {-off(12, wider):.4f} below it at 12 and "
@@ -556,10 +558,25 @@ def encoder_or_decoder():
     ]
 
 
+def longer_search(some):
+    """How much lower a longer search ends, and how far from it one with another start; shares, of each network."""
+    searched = pd.read_csv(RESULTS / "search_digits.csv")
+    assert set(searched["steps"]) == {4 * 500} and set(searched["seed"]) == {1} and set(searched["split"]) == {"test"}
+    place = [*results.PLACE, "split"]
+    known = some.set_index(place)
+    own, others = (searched[searched["start"] == start].set_index(place) for start in codes.STARTS)
+    same = ["images", "run_finished_at"]
+    assert len(own) == 6 and own[same].equals(known.loc[own.index, same]), "of the very runs that were split"
+    assert np.allclose(own["encoder_l1"], known.loc[own.index, "encoder_l1"], rtol=1e-5)
+    ends = own["best_l1"]
+    return 1 - ends / known.loc[own.index, "best_l1"], (others["best_l1"] / ends - 1).abs()
+
+
 def split_on_digits():
     """Whose part of the loss it is on digits: at 32 the classic encoders'."""
     ks, some = (2, 4, 8, 16, 32), codes.published("digits")
-    assert set(some["steps"]) == {500} and set(some["images"]) == {200} and set(some["seed"]) == {0}
+    assert set(some["steps"]) == {500} and set(some["images"]) == {200}
+    assert set(DIGITS_SPLIT["seeds"]) == {2}, "two seeds"
     first, best = DIGITS_SPLIT["encoder_l1"], DIGITS_SPLIT["best_l1"]
     part, inn, tuned_inn, leaky = first - best, "INN", "INN, tuned", settings.curve_title(*LENT)
     titles = {name: name for name in (inn, "classic", "classic leaky", tuned_inn, "classic, tuned")}
@@ -590,6 +607,10 @@ def split_on_digits():
     assert max(left / gap for gap, left in both) < 0.25, "most"
     learnt = [gaps(curve, tuned_inn, "train") for curve in (leaky, "classic, tuned")]
     plain_gap = gaps("classic", inn)
+    each = some[(some["split"] == "test") & (some["bottleneck"] == 32)].set_index(["model", "recipe", "seed"])
+    each = (each["encoder_l1"] - each["best_l1"]).groupby("model")
+    assert each.get_group("inn").max() < min(each.get_group("classic").min(), each.get_group("classic_leaky").min()) / 2
+    of_longer, of_start = longer_search(some)
     return [
         *map(row, titles),
         f"Their part is {span(at_end)} there, the INN's {part[inn, 32, 'test']:.4f} and, tuned, "
@@ -603,6 +624,8 @@ def split_on_digits():
         f"{listed(pc(1 - left / gap) for gap, left in both)} go away",
         f"and {listed(pc(1 - left / gap) for gap, left in learnt)} of them go away",
         f"of {plain_gap[0]:.4f} between `classic` and the INN, {plain_gap[1]:.4f} are left",
+        f"lower the losses found at 32 by {100 * of_longer.min():.1f} to {pc(of_longer.max(), 1)}",
+        f"within {pc(of_start.max(), 1)} of one that starts at the image's own",
         f"(the part of the tuned `classic_leaky` is {part[leaky, 32, 'test']:.4f} in the test and "
         f"{part[leaky, 32, 'train']:.4f} in training, the INN's {part[tuned_inn, 32, 'test']:.4f} and "
         f"{part[tuned_inn, 32, 'train']:.4f})",
@@ -917,13 +940,11 @@ def readme():
         f"our classic curve is on average {mean:.3f} above the printed one, "
         f"{mean / standard_error(points, deviation):.1f} standard errors",
         f"at 32 it has {loss(32, 'classic', 'late', 'digits'):.4f}, and {late:.4f} in training",
-        f"{split[0]:.4f} (leaky) and {split[1]:.4f} with the encoders' numbers, {split[2]:.4f} and {split[3]:.4f} with "
-        "the best ones found (one run each; bounds; 32 numbers for 64 pixels)",
+        f"{split[0]:.4f} (leaky) and {split[1]:.4f} with their numbers, {split[2]:.4f} and {split[3]:.4f} with the best "
+        "ones found (two runs each)",
         f"its part is about the INN's, as far as the search tells "
         f"({parts[settings.curve_title(*LENT), 64]:.4f} and {parts['INN', 64]:.4f})",
-        f"at least {gone('classic', 64)} of the classic loss at 64 goes away, {gone('classic, tuned', 64)} of the "
-        f"tuned one's (one run), {gone(settings.curve_title(*LENT), 64)} of the leaky one's with the tuned settings, "
-        f"and {gone('INN', 64)} of the INN's (one run)",
+        f"On MNIST at 64 that is {gone('classic', 64)} of the classic loss and {gone('INN', 64)} of the INN's (one run)",
     ]
 
 
