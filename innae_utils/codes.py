@@ -42,12 +42,12 @@ def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RA
 
     The search starts at the encoder's codes and keeps the best of all steps for every image, so that none is worse than
     the encoder's. It may end above the minimum, never below: the decoder's part of the loss is at most what is found,
-    the encoder's at least. A search that starts elsewhere tells how much hangs on where it starts.
+    the encoder's at least. A search that starts elsewhere tells how much hangs on that; it may end above the encoder's.
 
     Args:
         model: with `encode`, (B, C, H, W) -> (B, k), and `decode` back; its weights and gradients stay as they are.
         x: (B, C, H, W), two images or more, since the steps are in standard deviations of their codes.
-        steps: of Adam, 0 or more; 0 gives the encoder's codes.
+        steps: of Adam, 0 or more; 0 gives the codes that it starts at.
         rate: the first learning rate; it falls to 0 in a straight line.
         start: "own", at each image's own code, or "another's", at that of the image before it in x.
 
