@@ -34,6 +34,7 @@ PLACE = ("dataset", "model", "recipe", "bottleneck", "seed", "preset", "split")
 COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "code", "commit")
 WHAT = "split losses"
 STARTS = ("own", "another's")  # whose code the search for an image's best one starts at
+SEARCH_PLACE = (*PLACE, "start", "steps")
 SEARCH_COLUMNS = (*PLACE, "images", "start", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "commit")
 
 
@@ -49,7 +50,8 @@ def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RA
         x: (B, C, H, W), two images or more, since the steps are in standard deviations of their codes.
         steps: of Adam, 0 or more; 0 gives the codes that it starts at.
         rate: the first learning rate; it falls to 0 in a straight line.
-        start: "own", at each image's own code, or "another's", at that of the image before it in x.
+        start: "own", at each image's own code, or "another's", at that of the image before it in x (the first: at the
+            last one's).
 
     Returns:
         y, (B, k), without a gradient.
@@ -88,8 +90,8 @@ def split_loss(
     """L1 of x (N, C, H, W) with the encoder's codes, and with the best ones found: means per pixel value.
 
     In evaluation mode and float32; the model's mode is as before afterwards. A batch has at most `batch_size` images,
-    but at least two. `start` as for `best_codes`. Raises ValueError for fewer than two images or another start,
-    ResultError if the L1 is not finite.
+    but at least two, and `start` is within it as for `best_codes`. Raises ValueError for what that refuses, ResultError
+    if the L1 is not finite.
     """
     was_training, sums = model.training, [0.0, 0.0]
     model.eval()
@@ -142,15 +144,18 @@ def measure(
         steps: of `best_codes`.
 
     Raises:
-        ResultError: `path` has other columns.
+        ResultError: `path` has other columns, or a network's reconstructions are not finite.
+        ValueError: fewer than two images, or fewer than 0 steps.
     """
+    import pandas as pd
+
     path, code, made_by = Path(path), results.code_digest([Path(__file__)]), results.commit()
-    known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")
     for row in rows.to_dict("records"):
         for split, images in x.items():
             wanted = {name: row[name] for name in PLACE if name != "split"} | {"split": split}
             wanted |= {"images": len(images), "steps": steps, "run_finished_at": row["finished_at"]}
             wanted |= {"device": images.device.type, "code": code}
+            known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")
             same = [r for r in known if all(r[name] == value for name, value in wanted.items())]
             record = same[-1] if same else None
             if record is None or (results.is_commit(made_by) and not results.is_commit(record["commit"])):
@@ -158,8 +163,9 @@ def measure(
                 encoder_l1, best_l1 = split_loss(network, images, steps)
                 found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": made_by}
                 record = {name: found[name] for name in COLUMNS}
-                known = [*(r for r in known if r not in same), record]
-                _write(known, path)
+                known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")  # another may have added some
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write(pd.DataFrame([*(r for r in known if r not in same), record], columns=list(COLUMNS)), path)
             yield record
 
 
@@ -176,7 +182,11 @@ def search_further(rows, root: str | os.PathLike, x: Tensor, split: str, steps: 
         steps: of `best_codes`, 0 or more.
 
     Yields:
-        Two records a run, `SEARCH_COLUMNS`.
+        Two records a run, `SEARCH_COLUMNS`. None is kept: who stops it begins again.
+
+    Raises:
+        ResultError: a network's reconstructions are not finite.
+        ValueError: fewer than two images, or fewer than 0 steps.
     """
     made_by = results.commit()
     for row in rows.to_dict("records"):
@@ -189,12 +199,9 @@ def search_further(rows, root: str | os.PathLike, x: Tensor, split: str, steps: 
             yield {name: found[name] for name in SEARCH_COLUMNS}
 
 
-def _write(records, path: Path, columns=COLUMNS) -> None:
-    import pandas as pd
-
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(table, path: Path) -> None:
     with results.replacing(path) as part:
-        pd.DataFrame(records, columns=list(columns)).to_csv(part, index=False)
+        table.to_csv(part, index=False)
 
 
 def shares(table):
@@ -213,12 +220,10 @@ def shares(table):
 def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     """Add a table of `measure`'s records to `results/codes_<dataset>.csv`, in the place of earlier ones of these runs.
 
-    Raises ResultError, and writes nothing, if a record is quick, made by code that no commit holds, or of a run that is
-    not the published one; or if then not all would be of as many images a split, and as many steps.
+    Raises ResultError, and writes nothing, for what `publishing.merged` refuses, or if then not all would be of as many
+    images a split, and as many steps. Records of other states of this module's code stay; `code` says which.
     """
-    publishing.check_of_published_runs(table, folder)
-    path = Path(folder) / f"codes_{table['dataset'].iloc[0]}.csv"
-    both = _with_known(table, path, COLUMNS, [*PLACE])
+    path, both = publishing.merged(table, "codes", COLUMNS, PLACE, WHAT, folder)
     if (both.groupby("split")[["images", "steps"]].nunique() > 1).any(axis=None):
         raise ResultError(f"{path} would be of several numbers of images or steps; measure all runs with the same")
     _write(both, path)
@@ -227,21 +232,10 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
 def publish_search(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     """Add a table of `search_further`'s records to `results/search_<dataset>.csv`, in the place of earlier ones.
 
-    Raises ResultError, and writes nothing, if a record is quick, made by code that no commit holds, or of a run that is
-    not the published one.
+    Raises ResultError, and writes nothing, for what `publishing.merged` refuses.
     """
-    publishing.check_of_published_runs(table, folder)
-    path = Path(folder) / f"search_{table['dataset'].iloc[0]}.csv"
-    _write(_with_known(table, path, SEARCH_COLUMNS, [*PLACE, "start", "steps"]), path, SEARCH_COLUMNS)
-
-
-def _with_known(table, path: Path, columns, place):
-    """The table's records and those in `path`, sorted by their place; of two at one place the table's."""
-    import pandas as pd
-
-    known = publishing.read_table(path, columns, WHAT)
-    both = pd.concat([known, table]) if len(known) else table
-    return both[list(columns)].drop_duplicates(place, keep="last").sort_values(place)
+    path, both = publishing.merged(table, "search", SEARCH_COLUMNS, SEARCH_PLACE, "longer searches", folder)
+    _write(both, path)
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):

@@ -322,7 +322,7 @@ def draw_losses(
     log: bool = False,
     strip: Axes | None = None,
 ) -> None:
-    """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where a curve saturates.
+    """Test L1 against the bottleneck: ours in colour, the paper's grey, PCA dashed, rings where ours saturate.
 
     The legend lies in the panel where a falling curve leaves it free, or in `strip`: axes below, whose frame is hidden.
     """
@@ -352,7 +352,6 @@ def draw_losses(
         style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
         line = axes.plot(points.index, points, markerfacecolor="white", zorder=1.8, **style)  # ours lie on top
         handles.setdefault(settings.MODEL_TITLES[model], []).extend(line)
-        draw_ring(axes, points, largest, PAPER, size=6.5)  # as tight as its small markers allow: ours may lie there
     pca = rows[rows["model"] == "pca"]
     if len(pca):
         at = all_bottlenecks(dataset, pca)
@@ -383,17 +382,14 @@ def set_log_losses(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str, size: float = 9) -> None:
-    """A ring around the point where a curve saturates, if it reaches the largest bottleneck and saturates before it.
-
-    `size` is its diameter in points.
-    """
+def draw_ring(axes: Axes, losses: pd.Series, largest: int, colour: str) -> None:
+    """A ring around the point where a curve saturates, if it reaches the largest bottleneck and saturates before it."""
     losses = losses.dropna()
     if largest not in losses.index:
         return
     place = saturation({k: loss for k, loss in losses.items() if k <= largest})
     if place < largest:
-        style = dict(markersize=size, markerfacecolor="none", markeredgecolor=colour)
+        style = dict(markersize=9, markerfacecolor="none", markeredgecolor=colour)
         axes.plot(place, losses[place], "o", **style, gid="ring")
 
 
@@ -425,19 +421,24 @@ def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame, picked: bool =
     """Trainable parameters of every model of a data set against the bottleneck, counted from the models themselves.
 
     If the rows are `picked`, of their models alone.
-    A recipe has no parameters of its own: one line a model. The INN's line is broad, for where another covers it.
+    A recipe has no parameters of its own: one line for all models with the same counts. The INN's line is broad, for
+    where another covers it.
     """
     sizes = all_bottlenecks(dataset, rows)
-    ends = []
+    alike: dict[tuple[float, ...], list[str]] = {}
     for model, image_size in networks(dataset, rows, picked):
         (curve,) = with_curves(pd.DataFrame([{"dataset": dataset, "model": model, "image_size": image_size}]))["curve"]
-        counts = [models.count_parameters(model, dataset, k, image_size) / 1e6 for k in sizes]
-        broad = model == "inn"
+        counts = tuple(models.count_parameters(model, dataset, k, image_size) / 1e6 for k in sizes)
+        alike.setdefault(counts, []).append(curve)
+    ends = []
+    for counts, (curve, *others) in alike.items():
+        broad = without_size(curve) == settings.MODEL_TITLES["inn"]
         face = face_of(curve, dataset)
         style = dict(linewidth=3.2, markersize=0) if broad else dict(linewidth=1.2, markersize=3, markerfacecolor=face)
         axes.plot(sizes, counts, "o-", color=colour_of(curve), **style)
         span = dict.fromkeys(f"{count:.3g}" for count in (counts[0], counts[-1]))
-        ends.append((counts[-1], f"{curve}\n{' to '.join(span)}", colour_of(curve)))
+        names = textwrap.fill(", ".join((curve, *others)), 16)
+        ends.append((counts[-1], f"{names}\n{' to '.join(span)}", colour_of(curve)))
     top = 1.08 * max(count for count, *_ in ends)
     axes.set_ylim(0, top)
     heights = spread([count / top for count, *_ in ends], gap=0.135)
@@ -539,9 +540,8 @@ def caption(
     theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
     if len(theirs):
         reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
-    within = f"at most {SATURATION_TOLERANCE:.0%} above the loss at the largest"
-    unseen = "none where that is the largest, or ours has been run at less than half of the bottlenecks"
-    reading.append(f"Ring (no verdict): the smallest bottleneck {within}; {unseen}.")
+    within = f"the first point of a curve of ours at most {SATURATION_TOLERANCE:.0%} above its last"
+    reading.append(f"Ring (no verdict): {within}; none on curves run at less than half of the bottlenecks.")
     reading.append("Parameters are counted from the networks, run or not.")
     if any(_has_gap(dataset, rows) for dataset in datasets):
         reading.insert(1, "Dotted and coloured: bottlenecks in between have not been run.")
@@ -712,7 +712,7 @@ def difference_told(channels: int, largest: float) -> str:
             rf"Difference $x - \hat x$: red where the reconstruction is too dark, blue where it is too bright, "
             f"full colour at {largest:.2f} and beyond."
         )
-    times = f", {1 / largest:.3g} times enlarged" if largest < 0.9 else ""
+    times = f", multiplied by {1 / largest:.3g}" if largest < 0.9 else ""
     return (
         rf"Difference $x - \hat x${times}: grey where the reconstruction is right, "
         f"full colour where it is off by {largest:.2f} or more."
@@ -771,21 +771,21 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     bands = 0
     for axes, (model, k) in zip(panels[0], points, strict=True):
         here = table[(table["model"] == model) & (table["bottleneck"] == k)]
-        axes.plot(here["test_l1"], here["change"].map(names.index), "o", alpha=0.8, markeredgewidth=0)
+        colour = colour_of(settings.curve_title(model, "paper"))
+        axes.plot(here["test_l1"], here["change"].map(names.index), "o", color=colour, alpha=0.8, markeredgewidth=0)
         plain = here[here["change"] == AS_IT_IS]["test_l1"].mean()
-        axes.axvline(plain, color=colour_of(settings.curve_title(model, "paper")), linewidth=0.8, zorder=1)
+        axes.axvline(plain, color=colour, linewidth=0.8, zorder=1)
         theirs = printed[(printed["dataset"] == dataset) & (printed["model"] == model) & (printed["bottleneck"] == k)]
         for point in theirs.itertuples():
             band = point.test_l1 - point.read_error, point.test_l1 + point.read_error
             axes.axvspan(*band, color="0.75", linewidth=0, zorder=0)
             bands += 1
         axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel")
-    panels[0][0].set_xlim(0, None)  # all of them share it
     panels[0][0].set_yticks(range(len(names)), names)
     once = not table[table["change"] == AS_IT_IS].duplicated(["model", "bottleneck"]).any()
     plain_ones = "the one as it is" if once else "the mean of those as they are"
     lengths = [_epochs_of(table[table["model"] == model], named=len(models) > 1) for model in models]
-    said = f"A dot a training of {', '.join(lengths)}. The line is {plain_ones}"
+    said = f"Each dot is one training of {', '.join(lengths)}. The line is {plain_ones}"
     said += "; the grey band is the paper's printed value, as wide as it can be read." if bands else "."
     presets = [preset for preset in table["preset"].unique() if preset != "full"]
     said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
@@ -904,7 +904,7 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
     table = with_curves(table)
     figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.4), sharey=True)
-    curves = [curve for curve in CURVES if curve in set(table["curve"])]
+    curves = in_legend_order(set(table["curve"]))
     for axes, split in zip(panels, ("train", "test"), strict=True):
         here = table[table["split"] == split]
         for curve in curves:
@@ -919,7 +919,8 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
         set_bottlenecks(axes, sorted(map(int, table["bottleneck"].unique())), log=True)
     panels[0].set_ylabel("L1 per pixel")
     panels[0].legend(fontsize=7, loc="lower left", alignment="left")
-    said = "Full: with the encoder's numbers. Dashed, white dots: with the best found for the same decoder, "
+    said = "Full: with the encoder's numbers. Dashed, white dots: with the best found for the same decoder "
+    said += "(bars: what goes away), "
     counts = table.groupby("split")["images"].max()
     said += (
         f"by up to {table['steps'].max()} steps of Adam. Means over seeds, of {counts.get('train', 0)} training and "

@@ -4,6 +4,7 @@ Nothing that makes a row imports this, so that none is made again when it change
 """
 
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from innae_utils.settings import COMMON, DATASETS, MODEL_TITLES, PROJECT, curve_
 
 KEY = [*PLACE, "image_size"]  # what no two published rows share
 PUBLISHED = PROJECT / "results"
+UNREADABLE = (OSError, KeyError, ValueError, zipfile.BadZipFile)  # what numpy raises for a file of arrays that is none
 
 
 def publish(rows, path: str | os.PathLike):
@@ -88,6 +90,35 @@ def check_of_published_runs(table, folder: str | os.PathLike) -> None:
             raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
 
 
+def merged(table, kind: str, columns: Sequence[str], place: Sequence[str], what: str, folder: str | os.PathLike):
+    """What a file of records measured after training would hold with these: `<kind>_<dataset>.csv`.
+
+    Args:
+        table: the new records, of one data set.
+        kind: what the file's name begins with.
+        columns: of the file; others of the table are left out.
+        place: the columns that no two records share; the file is sorted by them, but layers stay in their order.
+        what: the records, for messages.
+        folder: where published rows lie.
+
+    Returns:
+        The file's path, and its table: the new records and those of other places that are published.
+
+    Raises:
+        ResultError: no record, several data sets, what `check_of_published_runs` refuses, or a file of other columns.
+    """
+    import pandas as pd
+
+    if table["dataset"].nunique() != 1:
+        raise ResultError(f"these {what} are of {table['dataset'].nunique()} data sets; publish those of one")
+    check_of_published_runs(table, folder)
+    path = Path(folder) / f"{kind}_{table['dataset'].iloc[0]}.csv"
+    known = read_table(path, columns, what)
+    both = pd.concat([known, table[list(columns)]]) if len(known) else table[list(columns)]
+    both = both.drop_duplicates(list(place), keep="last")
+    return path, both.sort_values([name for name in place if name != "layer"], kind="stable")
+
+
 def publish_curves(rows, root: str | os.PathLike, path: str | os.PathLike):
     """Add the learning curves of these rows' runs to a published CSV; the whole table as it then is.
 
@@ -143,8 +174,9 @@ def _all_samples(rows, root: str | os.PathLike) -> Iterator[tuple[dict[str, Any]
     for row in rows[rows["model"] != "pca"].to_dict("records"):
         try:
             yield row, read_samples(row, root)
-        except OSError as error:
-            raise ResultError(f"the run's reconstructions are missing ({error}); copy them or run again") from error
+        except UNREADABLE as error:
+            said = f"the run's reconstructions are missing or broken ({error}); copy them or run again"
+            raise ResultError(said) from error
 
 
 def samples_path(row, folder: str | os.PathLike = PUBLISHED) -> Path:
@@ -162,11 +194,11 @@ def published_samples(row, folder: str | os.PathLike = PUBLISHED) -> dict[str, A
 
     path = samples_path(row, folder)
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:  # numpy leaves a broken file open
             if str(stored["finished_at"]) != row["finished_at"]:
                 raise ResultError(f"{path} is of another run than the published row; publish both together")
             return {name: stored[name] / np.float32(255) for name in ("x", "x_hat")}
-    except (OSError, KeyError, ValueError) as error:
+    except UNREADABLE as error:
         raise ResultError(f"{path} holds no reconstructions ({error})") from error
 
 

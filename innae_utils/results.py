@@ -77,7 +77,7 @@ def working_in(folder: Path) -> Iterator[None]:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name to write to; it becomes `path` when the block ends well, and vanishes when it does not."""
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    part = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         os.replace(part, path)
@@ -222,7 +222,7 @@ def read_samples(row, root: str | os.PathLike) -> dict[str, Any]:
     """`x` and `x_hat` (n, C, H, W) that the run of a row has recorded, from the data set's folder of runs."""
     import numpy as np
 
-    with np.load(folder_of(row, root) / "reconstructions.npz") as stored:
+    with open(folder_of(row, root) / "reconstructions.npz", "rb") as file, np.load(file) as stored:
         return dict(stored)
 
 

@@ -22,6 +22,7 @@ from innae_utils.train import reconstruct
 
 IMAGES = 10_000  # training images that are looked at
 COLUMNS = (*PLACE, "preset", "layer", "units", "live", "images", "run_finished_at", "commit")
+WHAT = "live units"
 
 
 def live_units(
@@ -108,23 +109,14 @@ def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
 def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     """Add a table of `measure` to `results/units_<dataset>.csv`, in the place of earlier lines of these runs.
 
-    Raises ResultError, and writes nothing, if there is no line, or one is quick, made by code that no commit holds, or
-    of a run that is not the published one; if they are of several data sets; or if then not all would be of as many
+    Raises ResultError, and writes nothing, for what `publishing.merged` refuses, or if then not all would be of as many
     images.
     """
-    import pandas as pd
-
-    if table["dataset"].nunique() != 1:
-        raise ResultError(f"these lines are of {table['dataset'].nunique()} data sets; publish those of one")
-    publishing.check_of_published_runs(table, folder)
-    dataset = table["dataset"].iloc[0]
-    known = published(dataset, folder)
-    both = pd.concat([known, table]) if len(known) else table
-    both = both.drop_duplicates([*PLACE, "layer"], keep="last")
+    path, both = publishing.merged(table, "units", COLUMNS, [*PLACE, "layer"], WHAT, folder)
     if both["images"].nunique() > 1:
-        raise ResultError(f"units_{dataset}.csv would be of several numbers of images; measure all runs with the same")
-    with results.replacing(Path(folder) / f"units_{dataset}.csv") as part:
-        both.sort_values(PLACE, kind="stable").to_csv(part, index=False)
+        raise ResultError(f"{path} would be of several numbers of images; measure all runs with the same")
+    with results.replacing(path) as part:
+        both.to_csv(part, index=False)
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
@@ -132,4 +124,4 @@ def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
 
     Raises ResultError if the file has other columns.
     """
-    return publishing.read_table(Path(folder) / f"units_{dataset}.csv", COLUMNS, "live units")
+    return publishing.read_table(Path(folder) / f"units_{dataset}.csv", COLUMNS, WHAT)

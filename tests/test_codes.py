@@ -244,6 +244,7 @@ def test_a_longer_search_is_published_beside(runs, tmp_path):
     before = pd.DataFrame(codes.measure(rows, root, x, path, steps=3)).set_index(["model", "split"])
     table = pd.DataFrame(codes.search_further(rows, root, x["test"], "test", 6)).assign(commit=40 * "a")
     assert list(table.columns) == list(codes.SEARCH_COLUMNS) and set(table["split"]) == {"test"}
+    assert set(table["steps"]) == {6} and set(table["images"]) == {len(x["test"])}
     assert list(zip(table["model"], table["start"], strict=True)) == [
         (model, start) for model in ("classic", "inn") for start in codes.STARTS
     ]
@@ -251,6 +252,9 @@ def test_a_longer_search_is_published_beside(runs, tmp_path):
         was = before.loc[(model, "test")]
         assert of_model["encoder_l1"].tolist() == pytest.approx(2 * [was["encoder_l1"]], rel=1e-6)
         own, others = of_model.set_index("start").loc[list(codes.STARTS), "best_l1"]
+        (row,) = rows[rows["model"] == model].to_dict("records")
+        longer = codes.split_loss(models.load(results.folder_of(row, root)), x["test"], 6)[1]
+        assert own == pytest.approx(longer, rel=1e-6)
         assert own <= was["encoder_l1"] and (own != others or model == "classic"), "which draws one image, untrained"
     with pytest.raises(ResultError, match="is not the run that is published"):
         codes.publish_search(table, tmp_path)
@@ -260,6 +264,21 @@ def test_a_longer_search_is_published_beside(runs, tmp_path):
     found = pd.read_csv(tmp_path / "search_digits.csv")
     assert list(found.columns) == list(codes.SEARCH_COLUMNS) and len(found) == 4
     assert set(found.loc[found["model"] == "inn", "best_l1"]) == {0.01}
+    codes.publish_search(table.assign(steps=7), tmp_path)
+    found = pd.read_csv(tmp_path / "search_digits.csv")
+    assert len(found) == 8, "of another length: beside"
+    assert found.equals(found.sort_values(list(codes.SEARCH_PLACE), ignore_index=True))
+    for wrong, count in ((table[:0], 0), (pd.concat([table, table.assign(dataset="mnist")]), 2)):
+        with pytest.raises(ResultError, match=f"longer searches are of {count} data sets"):
+            codes.publish_search(wrong, tmp_path)
+
+
+def test_two_that_measure_at_once_keep_each_others_records(runs):
+    rows, root, x, path = runs
+    both = [codes.measure(rows[rows["model"] == model], root, x, path, steps=2) for model in ("classic", "inn")]
+    for pair in zip(*both, strict=True):  # in turn
+        assert len(pair) == 2
+    assert len(pd.read_csv(path)) == 2 * len(x)
 
 
 def test_the_figure_has_a_full_and_a_dashed_line_a_curve_and_split(style):

@@ -141,6 +141,8 @@ def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path)
     table = pd.read_csv(root / "quick" / "digits" / "codes.csv")
     assert len(table) == 3 * 2 and (table["best_l1"] <= table["encoder_l1"]).all()
     assert (tmp_path / "quick" / "digits" / "encoder_or_decoder.pdf").read_bytes()[:5] == b"%PDF-"
+    told = (tmp_path / "out.ipynb").read_text()
+    assert [told.count(f"from {start} code, 8 steps") for start in ("own", "another's")] == [3, 3], "three runs at 4"
     for wrong, said in (
         ({"images": 1}, "allowed: 2 or more"),
         ({"further": -1}, "allowed: 0 or more"),

@@ -64,7 +64,7 @@ def test_on_cards_the_cores_and_the_places_both_limit_what_runs_at_once(monkeypa
 
 
 def test_copies_are_timed_on_all_cards_in_turn(monkeypatch):
-    seen = []
+    seen, killed = [], []
 
     class Process:
         returncode = 0
@@ -75,10 +75,18 @@ def test_copies_are_timed_on_all_cards_in_turn(monkeypatch):
         def communicate(self):
             return '{"step": 1, "image": 1, "memory": 1, "precision": "fp32"}', ""
 
+        def kill(self):
+            killed.append(self)
+
     monkeypatch.setattr(plan.slots, "visible", lambda: ["3", "5"])
     monkeypatch.setattr(plan.subprocess, "Popen", Process)
     sweep = sweeps.check_sweep({"bottlenecks": "4"})
     assert plan.timed(sweep, ("classic", "late"), threads=1, copies=3)["step"] == 1 and seen == ["3", "5", "3"]
+    Process.returncode = 1
+    killed.clear()
+    with pytest.raises(SystemExit, match="classic late could not be timed"):
+        plan.timed(sweep, ("classic", "late"), threads=1, copies=3)
+    assert len(killed) == 3, "the others do not go on"
 
 
 def test_the_cores_are_shared_among_the_runs():

@@ -196,6 +196,14 @@ def test_published_reconstructions_come_back_to_a_grey_level_and_belong_to_their
         publishing.published_samples({**rows.iloc[0], "seed": 7}, tmp_path)
     with pytest.raises(ResultError, match="reconstructions are missing"):
         publishing.publish_samples(published(seed=7), tmp_path / "runs", tmp_path)
+    source = tmp_path / "runs" / "inn" / "paper" / "k0004" / "seed0" / "reconstructions.npz"
+    for broken in (source.read_bytes()[:-100], b"no arrays"):
+        source.write_bytes(broken)
+        with pytest.raises(ResultError, match="reconstructions are missing or broken"):
+            publishing.check_samples(published(), tmp_path / "runs")
+        path.write_bytes(broken)
+        with pytest.raises(ResultError, match="holds no reconstructions"):
+            publishing.published_samples(rows.iloc[0], tmp_path)
 
 
 def test_faces_of_two_sizes_are_published_side_by_side(tmp_path):

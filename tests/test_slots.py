@@ -82,6 +82,11 @@ def test_a_command_that_is_not_there(tmp_path, monkeypatch):
     assert done.returncode == 1 and "no-such-command cannot be run" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [[], ["0", "1"], ["0", "1", "--"], ["0", "1", "true", "false"]])
+def test_wrong_arguments_are_told(arguments, capsys):
+    assert slots.main(arguments) == 2 and "python workflow/slots.py GPUS SLOTS" in capsys.readouterr().err
+
+
 def test_parts_of_a_card_are_no_cards(monkeypatch):
     listed = (
         "GPU 0: NVIDIA H100 (UUID: GPU-a)\n  MIG 1g.10gb Device 0: (UUID: MIG-b)\nGPU 1: NVIDIA H100 (UUID: GPU-c)\n"

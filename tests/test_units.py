@@ -96,7 +96,7 @@ def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path,
             units.publish(table_of(**wrong), tmp_path)
     assert units.published("digits", tmp_path).empty
     units.publish(table_of(), tmp_path)
-    units.publish(table_of().assign(live=9), tmp_path)
+    units.publish(table_of().assign(live=9, share=0.5), tmp_path)  # another column is left out
     assert units.published("digits", tmp_path)["live"].tolist() == [9, 9, 9]
     monkeypatch.setattr(publishing, "published", lambda folder: pd.concat([rows, rows.assign(seed=1)]))
     with pytest.raises(ResultError, match="several numbers of images"):
@@ -107,7 +107,7 @@ def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path,
         units.published("mnist", tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["units", "codes"])
+@pytest.mark.parametrize("kind", ["units", "codes", "search"])
 def test_what_is_published_is_of_the_runs_that_are_published(kind):
     """A row that is replaced by another run's leaves its counts and shares behind."""
     rows = publishing.published().set_index(list(results.PLACE))["finished_at"]

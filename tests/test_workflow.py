@@ -370,6 +370,22 @@ def test_make_publish_puts_rows_reconstructions_and_the_readmes_table_in_their_p
     assert "inn_paper_k0012_seed0.npz" in {path.name for path in folder.rglob("*.npz")}
 
 
+def test_make_publish_writes_nothing_into_a_readme_without_its_marks(publishing):
+    put_run(publishing, 1)
+    (publishing / "README.md").write_text("mine")
+    done = publish(publishing)
+    assert done.returncode == 2 and "should have <!-- begin table of published rows -->" in done.stderr
+    assert not (publishing / "results" / "mnist.csv").exists()
+
+
+def test_a_notebook_that_is_killed_is_no_success(monkeypatch):
+    redraw = workflow_script("redraw")
+    codes = iter([-9, 0, 0])
+    monkeypatch.setattr(redraw, "jobs", lambda given: [("a.ipynb", {}), ("b.ipynb", {}), ("c.ipynb", {})])
+    monkeypatch.setattr(redraw, "run", lambda notebook, given: next(codes))
+    assert redraw.main([]) == -9 and next(codes, None) is None, "the others are drawn"
+
+
 def test_make_publish_keeps_the_learning_curves_of_runs_with_and_without_the_zero_padding_loss(publishing):
     for seed, recipe in ((0, "paper"), (1, "paper"), (1, "no_padding"), (2, "no_padding")):
         put_run(publishing, seed, recipe=recipe)

@@ -94,11 +94,15 @@ def timed(sweep: sweeps.Sweep, kind: tuple[str, str], threads: int, copies: int)
         subprocess.Popen(line, env={**environment, **cards[copy % len(cards)]}, **pipes) for copy in range(copies)
     ]
     found = []
-    for process in processes:
-        out, error = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"{model} {recipe} could not be timed:\n{error[-2000:]}")
-        found.append(json.loads(out.splitlines()[-1]))
+    try:
+        for process in processes:
+            out, error = process.communicate()
+            if process.returncode:
+                raise SystemExit(f"{model} {recipe} could not be timed:\n{error[-2000:]}")
+            found.append(json.loads(out.splitlines()[-1]))
+    finally:
+        for process in processes:  # where one failed, or the plan is stopped, the others need not go on
+            process.kill()
     means = {name: sum(one[name] for one in found) / len(found) for name in ("step", "image", "memory")}
     return {**means, "precision": found[0]["precision"]}
 

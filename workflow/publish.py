@@ -72,6 +72,9 @@ def main(arguments: list[str]) -> int:
         rows, runs = chosen(sweeps.read_pairs(arguments))
         path = publishing.PUBLISHED / f"{rows['dataset'].iloc[0]}.csv"
         publishing.check_samples(rows, runs)  # before anything is written
+        readme = settings.PROJECT / "README.md"
+        for block in (BLOCK, LEDGER):
+            publishing.replace_block(readme.read_text(), block, "")
         table = publishing.publish(rows, path)
         curves = publishing.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
         if len(learnt := with_curves(rows, table, curves)):
@@ -79,7 +82,6 @@ def main(arguments: list[str]) -> int:
             if len(alone := of_one_side(kept)):
                 print(f"no learning curve of the other run of a pair: {alone}; publish both at once", file=sys.stderr)
         written = publishing.publish_samples(with_samples(table, rows), runs)
-        readme = settings.PROJECT / "README.md"
         text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
         found = claims.published_ledger()
         text = publishing.replace_block(text, LEDGER, claims.table(found))

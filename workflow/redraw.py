@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
     except (settings.ParameterError, results.ResultError) as error:
         print(error, file=sys.stderr)
         return 2
-    return max([run(*job) for job in todo])
+    return next((code for code in [run(*job) for job in todo] if code), 0)  # negative: killed by a signal
 
 
 if __name__ == "__main__":

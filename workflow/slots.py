@@ -65,10 +65,10 @@ def cards(device: str) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Become the command in a place on a card; 2 if the arguments are wrong."""
-    gpus, slots, separator, *command = arguments
-    if separator != "--" or not command:
+    if len(arguments) < 4 or arguments[2] != "--":
         print(__doc__, file=sys.stderr)
         return 2
+    gpus, slots, _, *command = arguments
     gpu, lock = take(gpus.split(","), int(slots))
     os.set_inheritable(lock.fileno(), True)  # the lock is the command's from here on
     try:
