@@ -919,7 +919,7 @@ def written_out(found: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-SIGNS = {HOLDS: "holds", FAILS: "**does not**", UNDECIDED: "undecided", OPEN: "not yet"}
+SIGNS = {HOLDS: "holds", FAILS: "**does not hold**", UNDECIDED: "undecided", OPEN: "not yet"}
 
 
 def table(found: pd.DataFrame) -> str:

@@ -433,12 +433,12 @@ def test_a_verdict_that_another_seed_could_turn_is_undecided():
     close = verdict(1, rows(CLASSIC), rows({**INN, 8: 1.11 * 0.043}, "inn"), seeds)
     assert close.verdict == claims.UNDECIDED and '(k = 8); "does not hold" in ' in close.evidence
     often = float(re.search(r"([0-9.]+) % of redraws$", close.evidence)[1])
-    holds, fails = map(float, re.fullmatch(r"([0-9.]+) % holds, ([0-9.]+) % does not", close.leaning).groups())
+    holds, fails = map(float, re.fullmatch(r"([0-9.]+) % holds, ([0-9.]+) % does not hold", close.leaning).groups())
     assert fails == often and holds + fails == pytest.approx(100, abs=1) and not clear.leaning
     near = rows({k: 0.92 * loss for k, loss in CLASSIC.items()}, "inn")
     turned = verdict(1, rows(CLASSIC), near, scattered(range(6), s=0.05, recipe="late"))
     assert turned.verdict == claims.UNDECIDED and turned.evidence.endswith(' of redraws, where the means say "holds"')
-    assert turned.leaning.endswith("% does not") and float(turned.leaning.split()[3]) > 50
+    assert turned.leaning.endswith("% does not hold") and float(turned.leaning.split()[3]) > 50
     dips = verdict(2, rows(CLASSIC), scattered(range(6), s=0.05, recipe="late")).evidence
     assert re.search(r'"holds" in [0-9.]+ % of redraws \([0-9.]+ % cannot be judged\)$', dips), "of dips without seeds"
     unknown = verdict(1, rows(CLASSIC), rows({**INN, 8: 1.11 * 0.043}, "inn"))
