@@ -41,6 +41,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "schedule x 2": {"schedule": 2},
     "torch's initialisation": {},  # of the network: `NETWORKS`
     "ReLU on the bottleneck": {},
+    "other numbers kept": {},
 }
 PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
 USED = ("epochs", "batch_size", "lr", "first_fall", "weight_decay")  # of the recipe that a change makes
@@ -126,17 +127,49 @@ def rectify_bottleneck(network) -> None:
     network.encoder.append(nn.ReLU())
 
 
-NETWORKS = {"torch's initialisation": initialise_as_torch, "ReLU on the bottleneck": rectify_bottleneck}
+def keep_others(network) -> None:
+    """Put the INN's latent numbers in another order, at random, so that others come first and are kept.
+
+    The authors start the INN as the identity and keep the first k numbers: those of the upper rows, before training.
+    """
+    import torch
+
+    order = torch.randperm(network.dim)
+
+    class Shuffled(torch.nn.Module):
+        """An INN, (B, C, H, W) to a latent of this shape and back, whose latent numbers are shuffled."""
+
+        def __init__(self, inn):
+            super().__init__()
+            self.inn = inn
+            self.register_buffer("order", order)
+
+        def forward(self, x, rev=False):
+            if rev:
+                return self.inn(x.flatten(1)[:, self.order.argsort()].view_as(x), rev=True)
+            latent, log_det = self.inn(x)
+            return latent.flatten(1)[:, self.order].view_as(latent), log_det
+
+    network.inn = Shuffled(network.inn)
+
+
+NETWORKS = {
+    "torch's initialisation": initialise_as_torch,
+    "ReLU on the bottleneck": rectify_bottleneck,
+    "other numbers kept": keep_others,
+}
 
 
 def changes_of(model: str) -> list[str]:
-    """The changes that a model is trained with: a ReLU on the bottleneck is for the paper's classic models alone.
+    """The changes that a model is trained with: a ReLU on the bottleneck is for the paper's classic models alone, and
+    the choice of the numbers that are kept for INNs.
 
     Example:
         >>> set(CHANGES) - set(changes_of("inn")), set(CHANGES) - set(changes_of("classic_deep"))
-        ({'ReLU on the bottleneck'}, set())
+        ({'ReLU on the bottleneck'}, {'other numbers kept'})
     """
-    return [c for c in CHANGES if settings.is_classic(model) or NETWORKS.get(c) is not rectify_bottleneck]
+    others = [rectify_bottleneck] * (not settings.is_classic(model)) + [keep_others] * (settings.family(model) != "inn")
+    return [change for change in CHANGES if NETWORKS.get(change) not in others]
 
 
 def changed(base: Recipe, change: str, epochs: int) -> Recipe:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import NOTEBOOKS, papermill
+from conftest import NOTEBOOKS, build_random, papermill
 
 from innae_utils import data, figures, models, parameters, publishing, sensitivity, settings, train
 from innae_utils.results import ResultError
@@ -14,6 +14,7 @@ GIVEN = {
     "dataset": "digits", "model": "classic", "bottleneck": 4, "seed": 0, "preset": "quick", "epochs": 0, "changes": "",
     "data_root": "", "device": "cpu", "precision": "auto",
 }  # fmt: skip
+OF_CLASSIC = sensitivity.changes_of("classic")
 
 
 def plan(tmp_path, **changes):
@@ -88,6 +89,7 @@ def test_each_change_changes_what_it_says_and_nothing_else():
         "schedule x 2": {"epochs": 40, "milestones": (20,)},
         "torch's initialisation": {},
         "ReLU on the bottleneck": {},
+        "other numbers kept": {},
     }
     stretched = sensitivity.changed(base, "schedule x 2", 20)
     assert [stretched.learning_rate(epoch) for epoch in (20, 21, 40)] == [1e-3, 1e-4, 1e-4]
@@ -123,6 +125,30 @@ def test_a_rectified_bottleneck_gives_the_same_numbers_but_for_the_negative_ones
         assert y.min() < 0 and torch.equal(network.encode(x), y.clamp(min=0))
 
 
+def test_an_inn_that_keeps_other_numbers_is_still_invertible():
+    network = build_random("inn", "digits", 16)
+    x = torch.rand(8, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        y, z = network.transform(x)
+        log_det = network.log_det(x)
+        sensitivity.keep_others(network)
+        others, rest = network.transform(x)
+        assert torch.equal(torch.cat((others, rest), 1).sort(1).values, torch.cat((y, z), 1).sort(1).values)
+        assert not torch.equal(others, y)
+        assert torch.allclose(network.inverse(others, rest), x, atol=1e-4)
+        assert torch.equal(network.log_det(x), log_det)
+        assert torch.allclose(network.inverse(others, torch.zeros_like(rest)), network.decode(others))
+
+
+def test_at_first_the_inn_keeps_pixels_and_with_other_numbers_other_pixels():
+    network, x = models.build("inn", "digits", 16, seed=0), torch.rand(8, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(network.encode(x), x.flatten(1)[:, :16], atol=1e-5), "the identity: the upper two rows"
+        sensitivity.keep_others(network)
+        pixels = x.flatten(1)[:, network.inn.order[:16]]
+        assert torch.allclose(network.encode(x), pixels, atol=1e-5) and network.inn.order[:16].max() > 16
+
+
 def test_the_unchanged_one_is_the_recipe_itself_stopped_early(tmp_path, images):
     made = plan(tmp_path)
     record = next(sensitivity.measure(made, images))
@@ -139,8 +165,8 @@ def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_pat
     really = sensitivity._train
     monkeypatch.setattr(sensitivity, "_train", lambda *given: trained.append(given[1]) or really(*given))
     every = list(sensitivity.measure(plan(tmp_path), images))
-    assert [record["change"] for record in every] == list(sensitivity.CHANGES)
-    assert trained == list(sensitivity.CHANGES)[3:]
+    assert [record["change"] for record in every] == OF_CLASSIC
+    assert trained == OF_CLASSIC[3:]
     assert [record["test_l1"] for record in every[:3]] == [record["test_l1"] for record in first]
     assert len({record["test_l1"] for record in every}) > 8, "the changes change something"
     fewer = {**images, "train": data.load("digits", "train", limit=150)}
@@ -227,7 +253,7 @@ def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkey
 
     monkeypatch.setattr(train, "fit", diverges)
     table = pd.DataFrame(list(sensitivity.measure(plan(tmp_path), images)))
-    assert table["test_l1"].isna().all() and len(table) == len(sensitivity.CHANGES)
+    assert table["test_l1"].isna().all() and len(table) == len(OF_CLASSIC)
 
     def again(*given, **named):
         raise AssertionError("it is tried again")
@@ -238,15 +264,15 @@ def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkey
     one.loc[one["change"] == "batch x 2", "test_l1"] = float("nan")
     (axes,) = figures.changes(one, publishing.read_printed()).axes
     drawn = pd.DataFrame({"x": axes.lines[0].get_xdata(), "y": axes.lines[0].get_ydata()}).dropna()
-    assert len(drawn) == len(sensitivity.CHANGES) - 1
+    assert len(drawn) == len(OF_CLASSIC) - 1
 
 
 def table_of(epochs=20, **changes):
     place = {"dataset": "mnist", "model": "classic", "bottleneck": 64, "seed": 0, "preset": "full"}
     known = {**dict.fromkeys(sensitivity.COLUMNS, 1), **place, "commit": 40 * "a", "train_images": 60_000}
     base = find_recipe("mnist", "classic", "paper")
-    table = pd.DataFrame([{**known, "change": c, "test_l1": 0.04 + i / 1e3} for i, c in enumerate(sensitivity.CHANGES)])
-    recipes = [sensitivity.changed(base, change, epochs) for change in sensitivity.CHANGES]
+    table = pd.DataFrame([{**known, "change": c, "test_l1": 0.04 + i / 1e3} for i, c in enumerate(OF_CLASSIC)])
+    recipes = [sensitivity.changed(base, change, epochs) for change in OF_CLASSIC]
     made = {
         name: [getattr(recipe, name) for recipe in recipes] for name in ("epochs", "batch_size", "lr", "weight_decay")
     }
@@ -259,7 +285,7 @@ def test_what_is_finished_is_published_in_the_place_of_its_elder(tmp_path):
         table_of(seed=seed).to_csv(tmp_path / "changes.csv", index=False)
         sensitivity.publish(tmp_path, tmp_path)
     found = sensitivity.published("mnist", tmp_path)
-    assert len(found) == 2 * len(sensitivity.CHANGES) and list(found.columns) == list(sensitivity.COLUMNS)
+    assert len(found) == 2 * len(OF_CLASSIC) and list(found.columns) == list(sensitivity.COLUMNS)
     assert sensitivity.published("digits", tmp_path).empty
 
 
@@ -303,8 +329,8 @@ def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     both = pd.concat([table_of(), table_of(seed=1), table_of(bottleneck=12)])
     left, right = figures.changes(both, publishing.read_printed()).axes
     assert left.get_title() == "classic, $k$ = 12"
-    assert len(right.lines[0].get_xdata()) == 2 * len(left.lines[0].get_xdata()) == 2 * len(sensitivity.CHANGES)
-    assert [label.get_text() for label in left.get_yticklabels()] == list(sensitivity.CHANGES)[::-1]
+    assert len(right.lines[0].get_xdata()) == 2 * len(left.lines[0].get_xdata()) == 2 * len(OF_CLASSIC)
+    assert [label.get_text() for label in left.get_yticklabels()] == OF_CLASSIC[::-1]
     (band,) = right.patches
     assert band.get_x() == pytest.approx(0.0355 - 0.0004) and band.get_width() == pytest.approx(0.0008)
     assert right.lines[1].get_xdata()[0] == pytest.approx(0.04), "where the unchanged one is"
@@ -355,6 +381,6 @@ def test_24_runs_and_goes_on(tmp_path):
     papermill("24_what_moves_it.ipynb", tmp_path / "out.ipynb", given)
     (path,) = tmp_path.rglob("changes.csv")
     before = path.read_text()
-    assert "quick" in path.parts and len(before.splitlines()) == 1 + len(sensitivity.CHANGES)
+    assert "quick" in path.parts and len(before.splitlines()) == 1 + len(OF_CLASSIC)
     papermill("24_what_moves_it.ipynb", tmp_path / "out.ipynb", given)
     assert path.read_text() == before
