@@ -19,7 +19,7 @@ CORES ?= all
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(filter-out $(SWEEP) $(ALONE) $(OTHER) MAKEFLAGS,$(GIVEN))
 ifneq ($(strip $(UNKNOWN)),)
-$(error unknown variable: $(UNKNOWN); allowed: $(SWEEP) $(ALONE) $(OTHER))
+$(error unknown variable: $(UNKNOWN); allowed, in capitals: $(SWEEP) $(ALONE) $(OTHER))
 endif
 # The environment's variables of these names are somebody else's: only the command line counts.
 $(foreach name,$(SWEEP) $(ALONE),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval $(name) :=)))

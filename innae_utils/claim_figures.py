@@ -94,7 +94,7 @@ def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
 
 
 def tuned(ours: Measured) -> Figure:
-    """Claim 7: what tuning buys the classic model, beside the INN; a row a data set, a dot a run.
+    """Claim 7: what tuning buys the classic models, beside the INN; a panel a data set, a dot a run.
 
     Raises:
         FigureError: no tuned run has been measured.
@@ -103,17 +103,22 @@ def tuned(ours: Measured) -> Figure:
     datasets = list(dict.fromkeys(rows[rows["recipe"] == settings.TUNED]["dataset"]))
     if not datasets:
         raise FigureError("no tuned run has been measured")
-    figure, panels = plt.subplots(1, len(datasets), figsize=(7.6, 2.2), squeeze=False)
-    order = [("classic", "paper"), ("classic", "late"), ("classic", settings.TUNED), ("inn", "paper")]
+    asked = dict.fromkeys(key for dataset in datasets for key in claims.contenders(ours, dataset))
+    order = [*sorted(asked, key=lambda key: list(settings.MODEL_TITLES).index(key[0])), ("inn", "paper")]
+    size = (7.6, 0.9 + 0.22 * len(order))
+    figure, panels = plt.subplots(1, len(datasets), figsize=size, squeeze=False, sharey=True)
     for axes, dataset in zip(panels[0], datasets, strict=True):
-        k = min(64, claims.panel(dataset).largest)
+        k = claims.tuned_at(dataset)
         for place, (model, recipe) in enumerate(order):
             found = ours.of(dataset, model, recipe)
             found = found[found["bottleneck"] == k]["test_l1"]
             label = settings.curve_title(model, recipe)
             axes.plot(found, [place] * len(found), "o", color=colour_of(label), alpha=0.8)
+            if (model, recipe) == ("inn", "paper") and len(found):
+                axes.axvline(found.mean(), color=colour_of(label), linewidth=0.8, zorder=1)
         axes.set_yticks(range(len(order)), [settings.curve_title(*key) for key in order])
-        axes.set(title=f"{claims.title(dataset)}, bottleneck {k}", xlabel="test L1", ylim=(3.5, -0.5), xlim=(0, None))
+        axes.set(title=f"{claims.title(dataset)}, bottleneck {k}", xlabel="test L1", xlim=(0, None))
+        axes.set_ylim(len(order) - 0.5, -0.5)
     return figure
 
 

@@ -549,6 +549,22 @@ def claim_6(measured: Measured, dataset: str) -> Verdict:
     return lacking(missing) or judged(True, evidence)
 
 
+def tuned_at(dataset: str) -> int:
+    """The bottleneck of claim 7: 64, or the data set's largest if that is smaller."""
+    return min(64, panel(dataset).largest)
+
+
+def contenders(measured: Measured, dataset: str) -> dict[tuple[str, str], float]:
+    """The classic models that claim 7 asks, whatever their settings: (model, recipe) -> test L1 at its bottleneck."""
+    k = tuned_at(dataset)
+    return {
+        (model, recipe): curve[k]
+        for model in settings.MODELS[dataset] if is_classic(model)
+        for recipe in ("paper", "late", TUNED, BORROWED)
+        if k in (curve := measured.curve(dataset, model, recipe))
+    }  # fmt: skip
+
+
 def claim_7(measured: Measured, dataset: str) -> Verdict:
     """Holds if all classic models stay above the INN by more than MARGIN at the tuned bottleneck, whatever the recipe.
 
@@ -559,15 +575,10 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
     above the INN, of whatever settings, refutes it. The INN is taken at the paper's settings; its tuned loss, if
     published, is quoted and not judged.
     """
-    k = min(64, panel(dataset).largest)
+    k = tuned_at(dataset)
     studied = measured.kept(_studied, "studies", dataset, k)
     inn = measured.curve(dataset, "inn")
-    losses = {  # (model, recipe) -> test L1 at k
-        (model, recipe): curve[k]
-        for model in settings.MODELS[dataset] if is_classic(model)
-        for recipe in ("paper", "late", TUNED, BORROWED)
-        if k in (curve := measured.curve(dataset, model, recipe))
-    }  # fmt: skip
+    losses = contenders(measured, dataset)
     missing = [] if k in inn else [f"INN at k = {k}"]
     missing += [] if studied else [f"a study of classic at k = {k} with {MIN_TRIALS} trials"]
     for model in studied:

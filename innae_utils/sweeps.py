@@ -218,6 +218,9 @@ def split_list(text: str | None) -> list[str]:
 def _numbers(given, name: str, default: tuple[int, ...], low: int, high: int | None, why: str):
     """The whole numbers in a list with commas, and what is wrong with them."""
     parts = split_list(given.get(name))
-    values = [int(part) if re.fullmatch(r"-?[0-9]+", part) else part for part in parts]
-    wrong = [sentence for value in values for sentence in check_number(name, value, low, high, why)]
+    words = [part for part in parts if not re.fullmatch(r"-?[0-9]+", part)]
+    values = [int(part) for part in parts if part not in words]
+    hint = "; a list has commas: 1,2,3" if any("-" in word or " " in word for word in words) else ""
+    wrong = [f"{name}: {word!r} is no whole number; allowed: {why}{hint}" for word in words]
+    wrong += [sentence for value in values for sentence in check_number(name, value, low, high, why)]
     return tuple(values) or default, wrong

@@ -42,7 +42,8 @@ def test_a_sweep_takes_lists_with_commas():
     [
         ({"dataset": "minst"}, "allowed: digits, mnist, cifar10"),
         ({"bottleneck": "12"}, "no parameter 'bottleneck'; allowed: dataset"),
-        ({"bottlenecks": "12,x"}, "'x' is a str; allowed: a whole number, 1 to D = 64"),
+        ({"bottlenecks": "12,x"}, "'x' is no whole number; allowed: 1 to D = 64"),
+        ({"seeds": "0-2"}, "'0-2' is no whole number; allowed: 0 to 2147483647; a list has commas: 1,2,3"),
         ({"bottlenecks": "12,65"}, "65 is out of range; allowed: 1 to D = 64"),
         ({"models": "classic_deep"}, "allowed: inn, classic"),
         ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: no_padding, paper"),
@@ -50,7 +51,7 @@ def test_a_sweep_takes_lists_with_commas():
         ({"device": "gpu"}, "allowed: auto, cpu"),
         ({"recompute": "perhaps"}, "allowed: true, false"),
         ({"device": "cuda:1"}, "For one card set the environment's CUDA_VISIBLE_DEVICES=1"),
-        ({"threads": "many"}, "'many' is a str"),
+        ({"threads": "many"}, "'many' is no whole number; allowed: 1 or more"),
     ],
 )
 def test_a_wrong_sweep_is_refused(given, said):

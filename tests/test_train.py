@@ -546,6 +546,22 @@ def gradients(dataset, model, precision):
     return torch.cat([p.grad.flatten().double() for p in network.parameters() if p.requires_grad])
 
 
+@pytest.mark.parametrize(("side", "device", "asked", "threads"), [
+    (8, "cpu", None, 1), (28, "cpu", None, 2), (8, "meta", None, 2), (8, "cpu", "2", 2),
+])  # fmt: skip
+def test_small_images_get_one_thread_unless_more_are_asked_for(monkeypatch, side, device, asked, threads):
+    images = data.Images(torch.zeros(1, 1, side, side, dtype=torch.uint8), device=device)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert train.pick_threads(images) == torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("able", "side", "device", "picked"),
     [
