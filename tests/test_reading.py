@@ -281,8 +281,8 @@ def the_classic_one():
         f"`{wider}` gains nothing from 12 on: {listed(f'{loss(k, wider):.4f}' for k in (12, 24, 64))} at 12, 24 and 64",
         f"go on falling to {printed(64, wide):.4f} and {printed(64, wider):.4f}",
         f"`{wider}` is {off(4, wider):.4f} above its printed point at 4, {-off(12, wider):.4f} below it at 12 and "
-        f"{off(64, wider):.4f} above it at 64; `{wide}` is {off(16, wide):.4f} above its own at 16, "
-        f"{listed(f'{off(k, wide):.4f} at {k}' for k in (24, 32, 48, 64))}",
+        f"{off(64, wider):.4f} above it at 64; `{wide}` is {off(8, wide):.4f} above its own at 8, "
+        f"{listed(f'{off(k, wide):.4f} at {k}' for k in (16, 24, 32, 48, 64))}",
         f"({loss(12, wider):.4f} and {loss(12, wide):.4f}; the INN has {loss(12, 'inn'):.4f}); in print `{wider}` is "
         f"({printed(12, wider):.4f} and {printed(12, 'inn'):.4f})",
         f"({pc(loss(64, wider) / loss(64, wide) - 1)} apart)",
