@@ -437,7 +437,7 @@ def draw_parameters(axes: Axes, dataset: str, rows: pd.DataFrame, picked: bool =
         style = dict(linewidth=3.2, markersize=0) if broad else dict(linewidth=1.2, markersize=3, markerfacecolor=face)
         axes.plot(sizes, counts, "o-", color=colour_of(curve), **style)
         span = dict.fromkeys(f"{count:.3g}" for count in (counts[0], counts[-1]))
-        names = textwrap.fill(", ".join((curve, *others)), 16)
+        names = ",\n".join((curve, *others))
         ends.append((counts[-1], f"{names}\n{' to '.join(span)}", colour_of(curve)))
     top = 1.08 * max(count for count, *_ in ends)
     axes.set_ylim(0, top)
@@ -782,6 +782,7 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
             bands += 1
         axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel")
     panels[0][0].set_yticks(range(len(names)), names)
+    panels[0][0].set_ylim(-0.6, len(names) - 0.4)
     once = not table[table["change"] == AS_IT_IS].duplicated(["model", "bottleneck"]).any()
     plain_ones = "the one as it is" if once else "the mean of those as they are"
     lengths = [_epochs_of(table[table["model"] == model], named=len(models) > 1) for model in models]
