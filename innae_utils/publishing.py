@@ -5,6 +5,7 @@ Nothing that makes a row imports this, so that none is made again when it change
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from innae_utils.settings import COMMON, DATASETS, MODEL_TITLES, PROJECT, curve_
 
 KEY = [*PLACE, "image_size"]  # what no two published rows share
 PUBLISHED = PROJECT / "results"
-UNREADABLE = (OSError, KeyError, ValueError, zipfile.BadZipFile)  # what numpy raises for a file of arrays that is none
+# What numpy raises for a file that should hold arrays, and does not.
+UNREADABLE = (OSError, KeyError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 def publish(rows, path: str | os.PathLike):

@@ -21,6 +21,7 @@ from innae_utils.results import replacing
 from innae_utils.settings import Recipe
 
 EVALUATION_NUMBERS = 3_000_000  # pixel values in one batch of an evaluation: some gigabytes for the widest model
+THREADS = torch.get_num_threads()
 BF16_PAYS = 28 * 28  # numbers of an image; a step on scikit-learn's 64 was measured no faster
 WARM_UP = 3  # steps before a GPU's step is recorded: cuDNN chooses its algorithms in the first
 SAVE_EVERY = 10.0  # seconds between a GPU's checkpoints: an epoch can take less time than writing one
@@ -75,11 +76,12 @@ def pick_threads(images: Images) -> int:
     """Set torch's threads for work on these images in this process, and return how many they are.
 
     One for images smaller than MNIST's on a CPU: there is little to share out, and beside other work threads wait for
-    each other at every layer (with two, training on digits was found up to thirty times slower). Else as many as torch
-    has chosen; a number that the environment variable OMP_NUM_THREADS asks for stays.
+    each other at every layer (with two, training on digits was found up to thirty times slower). Else as many as there
+    were when this module was imported; a number that the environment variable OMP_NUM_THREADS asks for stays.
     """
-    if images.device.type == "cpu" and math.prod(images.shape) < BF16_PAYS and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
+    if "OMP_NUM_THREADS" not in os.environ:
+        small = images.device.type == "cpu" and math.prod(images.shape) < BF16_PAYS
+        torch.set_num_threads(1 if small else THREADS)
     return torch.get_num_threads()
 
 

@@ -51,7 +51,7 @@ def test_tuned_runs_beside_the_others():
     assert dots == [([0.0355], [0]), ([0.028, 0.028], [1, 1]), ([0.018], [2])] and line == [0.018, 0.018]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["classic", "classic, tuned", "INN"]
     wide = rows({64: 0.017}, "classic_1024", recipe="borrowed")
-    more = measured(*(table for table in (rows({64: 0.028}, recipe="tuned"), rows(CLASSIC), rows(INN, "inn"), wide)))
+    more = measured(rows({64: 0.028}, recipe="tuned"), rows(CLASSIC), rows(INN, "inn"), wide)
     (axes,) = claim_figures.tuned(more).axes
     assert axes.get_yticklabels()[2].get_text() == "classic 1024, tuned for classic", "what decides the claim is there"
     assert drawn(axes)[2] == ([0.017], [2])

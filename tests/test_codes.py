@@ -273,6 +273,20 @@ def test_a_longer_search_is_published_beside(runs, tmp_path):
             codes.publish_search(wrong, tmp_path)
 
 
+def test_what_another_writes_meanwhile_stays(runs, monkeypatch):
+    rows, root, x, path = runs
+    other = next(codes.measure(rows[rows["model"] == "inn"], root, x, path, steps=2))
+    path.unlink()
+
+    def split_meanwhile(*_):
+        pd.DataFrame([other]).to_csv(path, index=False)
+        return 0.2, 0.1
+
+    monkeypatch.setattr(codes, "split_loss", split_meanwhile)
+    next(codes.measure(rows[rows["model"] == "classic"], root, x, path, steps=2))
+    assert pd.read_csv(path)["model"].tolist() == ["inn", "classic"]
+
+
 def test_two_that_measure_at_once_keep_each_others_records(runs):
     rows, root, x, path = runs
     both = [codes.measure(rows[rows["model"] == model], root, x, path, steps=2) for model in ("classic", "inn")]

@@ -197,7 +197,8 @@ def test_published_reconstructions_come_back_to_a_grey_level_and_belong_to_their
     with pytest.raises(ResultError, match="reconstructions are missing"):
         publishing.publish_samples(published(seed=7), tmp_path / "runs", tmp_path)
     source = tmp_path / "runs" / "inn" / "paper" / "k0004" / "seed0" / "reconstructions.npz"
-    for broken in (source.read_bytes()[:-100], b"no arrays"):
+    whole = source.read_bytes()
+    for broken in (whole[:-100], whole[:100] + bytes(200) + whole[300:], b"no arrays", b""):
         source.write_bytes(broken)
         with pytest.raises(ResultError, match="reconstructions are missing or broken"):
             publishing.check_samples(published(), tmp_path / "runs")

@@ -555,9 +555,12 @@ def test_small_images_get_one_thread_unless_more_are_asked_for(monkeypatch, side
     if asked:
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     before = torch.get_num_threads()
+    monkeypatch.setattr(train, "THREADS", 2)
     torch.set_num_threads(2)
     try:
         assert train.pick_threads(images) == torch.get_num_threads() == threads
+        train.pick_threads(data.Images(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)))
+        assert torch.get_num_threads() == 2, "as many as before, for larger ones"
     finally:
         torch.set_num_threads(before)
 

@@ -199,8 +199,8 @@ def main(arguments: list[str]) -> int:
     print(f"{at_once} at once with {threads} thread(s) each: about {readable(max(longest, total / at_once))}, {memory}")
     if load > BUSY:
         print(
-            f"Other work is going on here (a load of {load:.1f}): this is how long it takes beside that, or "
-            "less, down to a third."
+            f"Other work is going on here (a load of {load:.1f}): beside that it takes about this long at "
+            "most, and a third of it at best."
             + " Runs with several threads suffer most, since these wait for each other: THREADS=1 may be faster now."
             * (threads > 1)
         )
