@@ -168,8 +168,8 @@ def changes_of(model: str) -> list[str]:
         >>> set(CHANGES) - set(changes_of("inn")), set(CHANGES) - set(changes_of("classic_deep"))
         ({'ReLU on the bottleneck'}, {'other numbers kept'})
     """
-    others = [rectify_bottleneck] * (not settings.is_classic(model)) + [keep_others] * (settings.family(model) != "inn")
-    return [change for change in CHANGES if NETWORKS.get(change) not in others]
+    fits = {rectify_bottleneck: settings.is_classic(model), keep_others: settings.family(model) == "inn"}
+    return [change for change in CHANGES if fits.get(NETWORKS.get(change), True)]
 
 
 def changed(base: Recipe, change: str, epochs: int) -> Recipe:
