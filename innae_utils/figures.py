@@ -337,7 +337,7 @@ def draw_losses(
         points = over_seeds(mine, at)
         marker = marker_of(curve)  # the INN on top, but for what was trained otherwise, which a star tells apart
         face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0
-        order += {"*": 0.2, "s": 0.3}.get(marker["marker"], 0)
+        order += 0.2 * (marker["marker"] == "*")
         axes.fill_between(at, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
         axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
         marker |= {"markerfacecolor": face, **told_apart(curve, curves)}

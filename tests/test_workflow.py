@@ -295,7 +295,7 @@ def test_make_refuses_a_variable_it_does_not_know():
         ["make", "-C", str(settings.PROJECT), "help", "BOTTLENECK=12"], capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert "unknown variable: BOTTLENECK; allowed: DATASET MODELS" in done.stderr
+    assert "unknown variable: BOTTLENECK; allowed, in capitals: DATASET MODELS" in done.stderr
 
 
 def test_the_sweep_parameters_are_those_of_make():
