@@ -11,7 +11,7 @@ from conftest import papermill
 from innae_utils import claims, models, publishing, results, settings
 from innae_utils.claims import FAILS, HOLDS, OPEN, Measured
 
-PRINTED = pd.read_csv(settings.PROJECT / "results" / "paper_figure5.csv", comment="#")
+PRINTED = publishing.read_printed()
 # A classic curve that saturates at 12, an INN that does not, and the rest of the paper's figure 5 (a).
 CLASSIC = {4: 0.060, 8: 0.043, 12: 0.036, 32: 0.036, 64: 0.0355}
 INN = {4: 0.062, 8: 0.044, 12: 0.035, 32: 0.022, 64: 0.018}

@@ -18,7 +18,7 @@ from innae_utils import claims, codes, models, publishing, results, sensitivity,
 RESULTS = settings.PROJECT / "results"
 ROWS = publishing.published()
 PRINTED = publishing.read_printed()
-CHANGED = pd.read_csv(RESULTS / "sensitivity_mnist.csv").set_index(["model", "bottleneck", "change"]).sort_index()
+CHANGED = sensitivity.published("mnist").set_index(["model", "bottleneck", "change"]).sort_index()
 CHANGES = CHANGED.loc["classic", "test_l1"]
 INN_RUNS = CHANGED.loc[("inn", 64)].groupby("change")  # a run a seed
 INN_CHANGES = INN_RUNS[["train_l1", "test_l1", "epochs"]].mean()
@@ -750,7 +750,8 @@ def dead_units():
     studies = json.loads((RESULTS / "tuned.json").read_text())["digits"]
     four = ["epochs", "lr", "milestones", "weight_decay"]
     assert [studies["classic_leaky"][name] for name in four] == [studies["classic"][name] for name in four], "the very"
-    tried = pd.read_csv(RESULTS / "tuning_digits.csv").set_index("model")[["epochs", "lr", "schedule", "weight_decay"]]
+    tried = pd.read_csv(RESULTS / "tuning_digits.csv").set_index("model")
+    tried = tried[["epochs", "lr", "schedule", "weight_decay"]]
     pair_of_studies = (tried.loc[model].to_numpy().tolist() for model in ("classic", "classic_leaky"))
     same_trials = sum(one == other for one, other in zip(*pair_of_studies, strict=True))
     assert small[32] > loss(32, "pca", "exact", "digits"), "does not reach PCA"

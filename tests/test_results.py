@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import PLACE, row
 
-from innae_utils import data, models, parameters, results, settings, train
+from innae_utils import data, models, parameters, publishing, results, settings, train
 from innae_utils.results import ResultError
 
 NO_WEIGHTS = {f"weight_{name}": -1 for name in settings.WEIGHTS}  # of a run's own
@@ -163,7 +163,7 @@ def test_a_row_from_before_rows_told_the_machine_is_still_one(tmp_path):
 
 
 def test_saturation_of_the_papers_own_curves():
-    printed = pd.read_csv(settings.PROJECT / "results" / "paper_figure5.csv", comment="#")
+    printed = publishing.read_printed()
     curves = printed.groupby(["dataset", "model"])
     found = {name: results.saturation(dict(zip(c["bottleneck"], c["test_l1"], strict=True))) for name, c in curves}
     # What the paper's section 4 says in words, and for the wider nets what a ruler says on its figure.
