@@ -46,6 +46,17 @@ def test_a_sweep_takes_no_less_than_its_longest_run(monkeypatch, capsys):
     assert said in capsys.readouterr().out
 
 
+def test_a_broken_row_is_a_run_still_to_do(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(plan, "timed", lambda *a: {"step": 1.0, "image": 0.0, "memory": 1.0, "precision": "fp32"})
+    monkeypatch.setattr(plan, "start_up", lambda: 0.0)
+    monkeypatch.setattr(plan, "outputs_to_make", lambda given: set())  # as to Snakemake, that file is there
+    given = {"bottlenecks": "4", "models": "classic", "runs": str(tmp_path), "device": "cpu"}  # 2 recipes, 2 seeds
+    (path := sweeps.check_sweep(given).result(sweeps.check_sweep(given).jobs[0])).parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert plan.main([f"{name}={value}" for name, value in given.items()]) == 0
+    assert "4 run(s) on digits, 3 of them there already\n" in capsys.readouterr().out
+
+
 def test_on_cards_the_cores_and_the_places_both_limit_what_runs_at_once(monkeypatch, capsys):
     one = {"step": 1.0, "image": 0.0, "memory": 100.0, "precision": "bf16"}
     monkeypatch.setattr(plan.os, "getloadavg", lambda: (4.0, 0, 0))

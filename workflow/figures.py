@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import images
 import slots
@@ -67,16 +68,23 @@ def snakemake(given: dict[str, str], cores: str, goal: str = "figures") -> list[
     return [*command, goal, "--config", *(f"{name}={value}" for name, value in given.items())]
 
 
-def set_aside_broken_rows(sweep: sweeps.Sweep) -> None:
-    """Rename every `result.json` of the sweep that is no row: to Snakemake a file that is there is a run done."""
-    for job in sweep.jobs:
-        path = sweep.result(job)
+def broken_rows(sweep: sweeps.Sweep) -> dict[Path, results.ResultError]:
+    """Every `result.json` of the sweep that is no row, and why: to Snakemake a file that is there is a run done."""
+    found = {}
+    for path in map(sweep.result, sweep.jobs):
         try:
             if path.exists():
                 results.read_row(path)
         except results.ResultError as error:
-            path.replace(path.with_suffix(".broken"))
-            print(f"{error}; set aside as {path.with_suffix('.broken').name}, the run is made again", file=sys.stderr)
+            found[path] = error
+    return found
+
+
+def set_aside_broken_rows(sweep: sweeps.Sweep) -> None:
+    """Rename every `result.json` of the sweep that is no row, so that its run is made again."""
+    for path, error in broken_rows(sweep).items():
+        path.replace(path.with_suffix(".broken"))
+        print(f"{error}; set aside as {path.with_suffix('.broken').name}, the run is made again", file=sys.stderr)
 
 
 def warn_of_emulation(sweep: sweeps.Sweep) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import slots
 
-from figures import read_line, snakemake
+from figures import broken_rows, read_line, snakemake
 from innae_utils import results, settings, sweeps
 
 TIMED_SECONDS = 6.0  # of steps, for each kind
@@ -174,7 +174,7 @@ def main(arguments: list[str]) -> int:
     except settings.ParameterError as error:
         print(error, file=sys.stderr)
         return 2
-    missing = outputs_to_make(given)
+    missing = outputs_to_make(given) | set(map(str, broken_rows(sweep)))
     todo = [job for job in sweep.jobs if str(sweep.result(job)) in missing]
     print(f"{len(sweep.jobs)} run(s) on {sweep.dataset}, {len(sweep.jobs) - len(todo)} of them there already")
     if not todo:
