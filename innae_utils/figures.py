@@ -1,8 +1,9 @@
-"""Figures 5 and 6: tidy DataFrames and arrays in, a Figure out; no file is read or written.
+"""Figures 5 and 6: tidy DataFrames and arrays in, a Figure out; only `save` writes files, none is read.
 
 References: figures 5 and 6 of the paper.
 """
 
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 
 from innae_utils import models, settings
-from innae_utils.results import SATURATION_TOLERANCE, saturation, strip
+from innae_utils.results import SATURATION_TOLERANCE, replacing, saturation, strip
 from innae_utils.sensitivity import AS_IT_IS, CHANGES
 from innae_utils.units import in_order
 
@@ -55,6 +56,24 @@ PAPER_LINES = {
 
 class FigureError(ValueError):
     """The rows do not make one honest figure; the message says why."""
+
+
+def save(figure: Figure, folder: str | os.PathLike, name: str) -> list[Path]:
+    """Write a figure as PDF (text stays text) and PNG, each whole or not at all; the two paths.
+
+    Args:
+        figure: what to write.
+        folder: made if it is not there.
+        name: of the files without their ending; may begin with folders.
+
+    A figure drawn again from the same rows gives the same bytes: no date is stored.
+    """
+    paths = [Path(folder) / f"{name}.{kind}" for kind in ("pdf", "png")]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        with replacing(path) as part:
+            figure.savefig(part, metadata={"CreationDate": None} if path.suffix == ".pdf" else {})
+    return paths
 
 
 # ---- curves ----------------------------------------------------------------------------------------------------
@@ -644,13 +663,13 @@ def _of_images(known: settings.Dataset, mine: pd.DataFrame) -> list[str]:
 def figure6(
     reconstructions: Mapping[str, Mapping[str, np.ndarray]], title: str = "", count: int = 6, across: int = 2
 ) -> Figure:
-    """Input, reconstruction and difference, a block a curve, the same test images in each.
+    """Reconstruction and difference, a block a curve, below their input: the same test images for all.
 
     Args:
         reconstructions: block title -> {`x`, `x_hat`}, each (n, C, H, W), x in [0, 1]. Blocks may differ in H and W.
         title: above the whole figure; how the difference is drawn is said below it.
         count: how many images a block shows.
-        across: blocks beside each other.
+        across: blocks beside each other; the input stands above the first ones, and again where the size changes.
 
     Raises:
         FigureError: no block, or blocks of one size with different images.
@@ -664,20 +683,28 @@ def figure6(
         if len(x) != len(block["x"]) or np.abs(x - block["x"]).max() > 1 / 255:
             raise FigureError(f"{name} and {other} were recorded on different images")
     across, largest = min(across, len(blocks)), largest_difference(reconstructions.values(), count)
-    bands = -(-len(blocks) // across)
-    _, channels, height, width = blocks[0][1]["x"].shape
-    count = min(count, len(blocks[0][1]["x"]))
+    bands = [blocks[first : first + across] for first in range(0, len(blocks), across)]
+    sizes = [[block["x"].shape for _, block in band] for band in bands]
+    inputs = [int(i == 0 or sizes[i] != sizes[i - 1][: len(sizes[i])]) for i in range(len(bands))]  # rows: 1 or none
+    _, channels, height, width = sizes[0][0]
+    count = min(count, sizes[0][0][0])
     strips = (7.6 - 1.0) / across * height / (count * width)
-    figure, grid = plt.subplots(3 * bands, across, figsize=(7.6, bands * (3 * strips + 0.5) + 0.5), squeeze=False)
+    names = [name for above in inputs for name in ("input", "reconstruction", "difference")[1 - above :]]
+    size = (7.6, len(names) * (strips + 0.04) + 0.25 * len(bands) + 0.5)
+    figure, grid = plt.subplots(len(names), across, figsize=size, squeeze=False)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         axes.grid(False)
-    for i, (name, block) in enumerate(blocks):
-        row, column = 3 * (i // across), i % across
-        draw_block(grid[row : row + 3, column], block["x"][:count], block["x_hat"][:count], largest)
-        grid[row, column].set_title(name)
-    for axes, name in zip(grid[:, 0], ("input", "reconstruction", "difference") * bands, strict=True):
+    row = 0
+    for band, above in zip(bands, inputs, strict=True):
+        for column, (name, block) in zip(grid[row:].T, band, strict=False):
+            if above:
+                column[0].imshow(strip(block["x"][:count]), vmin=0, vmax=1)
+            draw_block(column[above : above + 2], block["x"][:count], block["x_hat"][:count], largest)
+            column[above].set_title(name)
+        row += above + 2
+    for axes, name in zip(grid[:, 0], names, strict=True):
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
     figure.get_layout_engine().set(wspace=0.03, hspace=0.02)
     if title:
@@ -687,16 +714,15 @@ def figure6(
 
 
 def draw_block(column: Sequence[Axes], x: np.ndarray, x_hat: np.ndarray, largest: float) -> None:
-    """Three strips of images (n, C, H, W): x, x_hat and x - x_hat, whose full colour stands for `largest`."""
+    """Two strips of images (n, C, H, W): x_hat and x - x_hat, whose full colour stands for `largest`."""
     difference = (x - x_hat) / largest
-    for axes, images in zip(column, (x, x_hat), strict=False):
-        axes.imshow(strip(images), vmin=0, vmax=1)
+    column[0].imshow(strip(x_hat), vmin=0, vmax=1)
     if x.shape[1] > 1:
-        column[2].imshow(strip((difference + 1) / 2))
+        column[1].imshow(strip((difference + 1) / 2))
         return
     picture = strip((difference + 1) / 2)
     gaps = strip(np.zeros_like(x)) > 0  # white between images, and no colour of the map
-    column[2].imshow(np.ma.masked_where(gaps, 2 * picture - 1), cmap="RdBu_r", vmin=-1, vmax=1)
+    column[1].imshow(np.ma.masked_where(gaps, 2 * picture - 1), cmap="RdBu_r", vmin=-1, vmax=1)
 
 
 def largest_difference(blocks: Iterable[Mapping[str, np.ndarray]], count: int) -> float:

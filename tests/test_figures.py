@@ -345,7 +345,7 @@ def test_figure_6_shows_input_reconstruction_and_signed_difference():
     x = rng.random((7, 1, 8, 8))
     blocks = {"INN": {"x": x, "x_hat": x}, "classic": {"x": x, "x_hat": np.zeros_like(x)}}
     figure = figures.figure6(blocks, count=6)
-    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["INN", "classic"]
+    assert [axes.get_title(loc="left") for axes in figure.axes[2:4]] == ["INN", "classic"]
     image = np.s_[:, :8]
     pictures = [drawn_in(axes) for axes in figure.axes]
     assert np.allclose(pictures[0][image], x[0, 0]) and np.allclose(pictures[2][image], x[0, 0])
@@ -370,17 +370,34 @@ def test_figure_6_wraps_its_blocks():
     x = np.zeros((6, 1, 8, 8))
     figure = figures.figure6({name: {"x": x, "x_hat": x} for name in "abcde"})
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")] == list("abcde")
-    assert sum(bool(axes.images) for axes in figure.axes) == 15
+    labels = ["input", *["reconstruction", "difference"] * 3]
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == labels
+    assert sum(bool(axes.images) for axes in figure.axes) == 2 + 5 * 2, "the input once in a column"
 
 
 def test_figure_6_takes_sizes_that_differ_and_refuses_different_images_and_none():
     x = np.zeros((3, 3, 16, 8))
     small = x[:, :, :8]
-    figures.figure6({"classic": {"x": x, "x_hat": x}, "INN": {"x": small, "x_hat": small}})
+    beside = {"classic": {"x": x, "x_hat": x}, "INN": {"x": small, "x_hat": small}}
+    again = {"late": beside["classic"], "other": beside["INN"], "tuned": beside["INN"]}
+    figure = figures.figure6({**beside, **again})
+    labels = ["input", *["reconstruction", "difference"] * 2, "input", "reconstruction", "difference"]
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == labels, "the input again where the size changes"
     with pytest.raises(FigureError, match="different images"):
         figures.figure6({"INN": {"x": x, "x_hat": x}, "classic": {"x": x + 1, "x_hat": x}})
     with pytest.raises(FigureError, match="no run"):
         figures.figure6({})
+
+
+def test_a_figure_is_saved_as_pdf_and_png_without_a_date(tmp_path):
+    read = []
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        paths = figures.save(figures.figure5(table()), folder, "digits/figure5")
+        assert paths == [folder / "digits" / "figure5.pdf", folder / "digits" / "figure5.png"]
+        assert sorted(paths[0].parent.iterdir()) == paths, "and nothing half-written beside them"
+        read.append([path.read_bytes() for path in paths])
+    assert read[0] == read[1] and b"CreationDate" not in read[0][0]
+    assert read[0][0].startswith(b"%PDF") and read[0][1].startswith(b"\x89PNG")
 
 
 def test_pdf_text_stays_text():
