@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from innae_utils import models, settings
 from innae_utils.results import SATURATION_TOLERANCE, replacing, saturation, strip
@@ -117,6 +118,12 @@ def drawn(rows: pd.DataFrame) -> list[str]:
     found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
     found = {curve for curve in found if base(curve) not in ELSEWHERE} or found
     return in_legend_order(found)
+
+
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that figure 5 draws of these (`drawn`), PCA's among them."""
+    curves = set(drawn(rows[rows["model"] != "pca"]))
+    return rows[with_curves(rows)["curve"].isin(curves) | (rows["model"] == "pca")]
 
 
 def in_legend_order(curves: Iterable[str]) -> list[str]:
@@ -875,6 +882,80 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
     )
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
+
+
+# ---- what a training costs -------------------------------------------------------------------------------------
+
+
+def costs(table: pd.DataFrame) -> Figure:
+    """Test L1 at one bottleneck against the operations that a training takes; a point a curve, PCA a dashed line.
+
+    Args:
+        table: of `cost.table`, of one data set. A line with a setting of its recipe changed has a white face.
+    """
+    dataset, k = one_of(table, "dataset"), int(table["bottleneck"].iloc[0])
+    table = with_curves(table)
+    figure, axes = plt.subplots(figsize=(7.6, 4.4))
+    axes.set(xscale="log", xlabel="operations of a training, TFLOP", yscale="log", ylabel="test L1 per pixel")
+    axes.set_title(f"{settings.DATASETS[dataset].title}, bottleneck {k}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    points = table[table["tflop"].notna()].sort_values(["tflop", "mean"])
+    for row in points.to_dict("records"):
+        colour, face = colour_of(row["curve"]), face_of(row["curve"], dataset)
+        style = dict(linestyle="none", color=colour, markerfacecolor="white" if row["change"] else face, zorder=3)
+        axes.plot(row["tflop"], row["mean"], **{**marker_of(row["curve"]), **style})
+        axes.vlines(row["tflop"], row["smallest"], row["largest"], color=colour, linewidth=1)
+    low, high = points["tflop"].min(), points["tflop"].max()
+    axes.set_xlim(low / (high / low) ** 0.4, high * (high / low) ** 0.3)
+    for loss in table.loc[table["model"] == "pca", "mean"]:
+        axes.axhline(loss, color="0.2", linestyle="--", linewidth=0.9)
+        axes.annotate(PCA, (1, loss), (-3, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=7)
+    said = (
+        "Floating-point operations of all steps, counted: the same on any machine. Markers: means over seeds; lines: "
+        "from the smallest to the largest seed, where there are several."
+    )
+    if table["change"].any():
+        said += " White: one setting of the recipe changed."
+    if "pca" in set(table["model"]):
+        said += " PCA is not trained by steps."
+    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    figure.draw_without_rendering()  # the axes get their place
+    names = points[["curve", "change"]].apply(lambda row: ", ".join(filter(None, row)), axis=1)
+    label_points(axes, points.assign(name=names, colour=points["curve"].map(colour_of)))
+    return figure
+
+
+def label_points(axes: Axes, points: pd.DataFrame, size: float = 7) -> None:
+    """Write a name beside each point where it covers no other: to the right, else to the left, above or below.
+
+    Args:
+        axes: with its final limits and place.
+        points: columns tflop and mean (the place), name and colour.
+        size: of the letters, in points.
+    """
+    at = axes.transData.transform(points[["tflop", "mean"]])
+    reach = size * axes.figure.dpi / 72 * 0.6  # of a marker, in pixels
+    taken = [Bbox.from_bounds(x - reach, y - reach, 2 * reach, 2 * reach) for x, y in at]
+    sides = ((7, 0, "left", "center"), (-7, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"))
+
+    def write(row, dx, dy, across, up):
+        style = dict(ha=across, va=up, fontsize=size, color=row["colour"], textcoords="offset points")
+        return axes.annotate(row["name"], (row["tflop"], row["mean"]), (dx, dy), **style)
+
+    for own, row in enumerate(points.to_dict("records")):
+        others = [box for place, box in enumerate(taken) if place != own]
+        for side in sides:
+            label = write(row, *side)
+            box = label.get_window_extent()
+            if np.array_equal(Bbox.union([box, axes.bbox]), axes.bbox) and not box.count_overlaps(others):
+                break
+            label.remove()
+        else:
+            box = write(row, *sides[0]).get_window_extent()  # nowhere: then over something
+        taken.append(box)
 
 
 # ---- live units ------------------------------------------------------------------------------------------------
