@@ -1,11 +1,13 @@
 """What a training costs in computing: counted, not timed, and so the same on every machine.
 
 Epochs do not compare a convolutional INN with a fully connected autoencoder, nor do parameters, and seconds are a
-machine's. Floating-point operations (FLOP; an addition is one, and a multiplication) of matrix products and
-convolutions are nearly all there is. How fast a machine gets through them is another matter.
+machine's. Counted are the floating-point operations (FLOP; an addition is one, and a multiplication) of the matrix
+products and convolutions of every step, as torch is asked for them: forward, for an INN inverse, and backward. Not
+counted are Adam's and all other operations on single numbers (of the small classic networks some per cent), the
+evaluation at the end (of the INN's MNIST training 4 %), and what is computed again to save memory. The precision makes
+no difference, and how fast a machine gets through them is another matter.
 
-References: PaLM (Chowdhery et al. 2022, appendix B), for counting the operations that a model needs and not those that
-an implementation happens to make; https://docs.pytorch.org/docs/stable/torch.utils.flop_counter.html.
+References: https://docs.pytorch.org/docs/stable/torch.utils.flop_counter.html.
 """
 
 from functools import cache
@@ -19,7 +21,7 @@ from innae_utils.sensitivity import AS_IT_IS
 
 @cache
 def step_flops(model: str, dataset: str, bottleneck: int, recipe: str = "paper", image_size: str = "") -> int:
-    """FLOP of one training step for each image of the batch: forward, for an INN inverse, and backward.
+    """FLOP of one training step for each image of a whole batch.
 
     Nothing is computed and no memory is taken: the tensors have shapes and no values.
 
@@ -33,11 +35,11 @@ def step_flops(model: str, dataset: str, bottleneck: int, recipe: str = "paper",
 
     found = settings.find_recipe(dataset, model, recipe)
     with torch.device("meta"):
-        network = models.build(model, dataset, bottleneck, image_size=image_size).train()
-        batch = torch.empty(2, *settings.spec_of(dataset, model, image_size).shape)  # batch norm refuses one alone
+        network = models.build(model, dataset, bottleneck, image_size=image_size)
+        batch = torch.empty(found.batch_size, *settings.spec_of(dataset, model, image_size).shape)
         with FlopCounterMode(display=False) as counter:
             train.step(network, batch, found, train.make_optimizer(network, found))
-    return counter.get_total_flops() // len(batch)
+    return counter.get_total_flops() // found.batch_size
 
 
 def training_flops(
@@ -45,9 +47,10 @@ def training_flops(
 ) -> int:
     """FLOP of a whole training: every epoch of the recipe, every batch.
 
-    Args: as for `step_flops`; images: how many there are for training, None for as many as the data set has.
+    Args: as for `step_flops`; images: how many there are for training, at least a batch if the recipe drops what is
+    less; None for as many as the data set has.
 
-    Raises settings.ParameterError for a folder of own images if `images` is None.
+    Raises settings.ParameterError for too few, and for a folder of own images if `images` is None.
 
     Example:
         >>> [round(training_flops(model, "mnist", 64) / 1e12) for model in ("inn", "classic")]  # TFLOP
@@ -59,52 +62,84 @@ def training_flops(
     count = known[0] if images is None else images
     if found.drop_last:
         count -= count % found.batch_size
+    if count < 1:
+        raise settings.ParameterError(f"images: {images} do not make a batch; allowed: {found.batch_size} or more")
     return found.epochs * count * step_flops(model, dataset, bottleneck, recipe, image_size)
 
 
-COLUMNS = ("dataset", "model", "recipe", "change", "bottleneck", "tflop", "smallest", "mean", "largest", "runs")
+def study_flops(trials: pd.DataFrame) -> int:
+    """FLOP of the finished trials of a study: what it took to find the settings of the recipe `tuned`.
+
+    Args:
+        trials: the study of one model, as in `results/tuning_<dataset>.csv`.
+    """
+    total = 0
+    for trial in trials[trials["state"] == "finished"].to_dict("records"):
+        place = {name: trial[name] for name in ("model", "dataset", "bottleneck")}
+        paper = settings.find_recipe(trial["dataset"], trial["model"], "paper")
+        flops = training_flops(**place, images=trial["train_images"])  # a trial has the paper's batches
+        total += flops * trial["epochs"] // paper.epochs
+    return total
+
+
+COLUMNS = (
+    "dataset", "model", "recipe", "image_size", "change", "bottleneck", "tflop", "smallest", "mean", "largest", "runs",
+)  # fmt: skip
+CURVE = ["model", "recipe", "image_size", "train_images"]  # runs that differ in one of these cost differently
 
 
 def table(rows: pd.DataFrame, changes: pd.DataFrame | None = None) -> pd.DataFrame:
     """What the trainings of rows cost and what they gave, at the largest bottleneck that has most curves.
 
     Args:
-        rows: of `results.gather` or `publishing.published`, of one data set, at least one; whole recipes
-            (`results.uncut`).
-        changes: of `sensitivity.published`; of a model that ends below all its rows with one setting of its recipe
-            changed, in all epochs of it, the best such change is a line of its own.
+        rows: of `results.gather` or `publishing.published`, of one data set; whole recipes (`results.uncut`). Those of
+            a recipe that is not known here, such as `tuned` without its study, are left out.
+        changes: of `sensitivity.published`. Of a model that ends below all its recipes with one setting changed, in
+            all epochs of the paper's, the best such change (by test L1) is a line of its own.
 
     Returns:
         DataFrame with columns `COLUMNS`: change is "" but for such a line, tflop NaN for PCA; smallest, mean and
         largest are the test L1 of the runs.
     """
-    curves = rows.drop_duplicates(["model", "recipe", "bottleneck"])["bottleneck"].value_counts()
+    known = [_is_known(row) for row in rows.to_dict("records")]
+    rows = rows[pd.Series(known, index=rows.index, dtype=bool)]
+    if rows.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    curves = rows.drop_duplicates([*CURVE, "bottleneck"])["bottleneck"].value_counts()
     most = int(curves[curves == curves.max()].index.max())
     there = rows[rows["bottleneck"] == most].assign(change="")
     if changes is not None and len(changes):
         there = pd.concat([there, _better(there, changes[changes["bottleneck"] == most])])
     found = []
-    for (model, recipe, change), runs in there.groupby(["model", "recipe", "change"], sort=False):
-        first, losses = runs.iloc[0], runs["test_l1"]
-        flops = float("nan")
+    for (model, recipe, size, images, change), runs in there.groupby([*CURVE, "change"], sort=False):
+        dataset, losses, flops = runs["dataset"].iloc[0], runs["test_l1"], float("nan")
         if model != "pca":
-            place = (model, first["dataset"], most, recipe, first["image_size"])
-            flops = training_flops(*place, images=int(first["train_images"]))
+            flops = training_flops(model, dataset, most, recipe, size, int(images))
         spread = losses.min(), losses.mean(), losses.max(), len(runs)
-        found.append((first["dataset"], model, recipe, change, most, flops / 1e12, *spread))
+        found.append((dataset, model, recipe, size, change, most, flops / 1e12, *spread))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
+def _is_known(row) -> bool:
+    """Whether the cost of a row can be counted: it is PCA's, or has a recipe that is known here."""
+    try:
+        return row["model"] == "pca" or bool(settings.find_recipe(row["dataset"], row["model"], row["recipe"]))
+    except settings.ParameterError:
+        return False
+
+
 def _better(rows: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """The runs of each model's best change that ran for all epochs, if it ends below every recipe of the model."""
+    """The runs of each model's best change, if it ends below every recipe of the model.
+
+    Changes of the schedule take other operations, and are passed over; so are those with a run that diverged.
+    """
     found = [rows[:0]]
     for (dataset, model), mine in changes.groupby(["dataset", "model"]):
-        whole = mine[
-            (mine["epochs"] == settings.find_recipe(dataset, model, "paper").epochs) & (mine["change"] != AS_IT_IS)
-        ]
-        of_recipes = rows[rows["model"] == model].groupby("recipe")["test_l1"].mean()
-        means = whole.groupby("change")["test_l1"].mean()
-        if len(means) and len(of_recipes) and means.min() < of_recipes.min():
+        epochs = settings.find_recipe(dataset, model, "paper").epochs
+        whole = mine[(mine["epochs"] == epochs) & ~mine["change"].str.startswith((AS_IT_IS, "schedule"))]
+        means = whole.groupby("change")["test_l1"].agg(lambda losses: losses.mean(skipna=False)).dropna()
+        recipes = rows[rows["model"] == model]
+        if len(means) and len(recipes) and means.min() < recipes.groupby("recipe")["test_l1"].mean().min():
             best = whole[whole["change"] == means.idxmin()]
-            found.append(best.assign(recipe="paper", image_size=rows.loc[rows["model"] == model, "image_size"].iloc[0]))
+            found.append(best.assign(recipe="paper", image_size=recipes["image_size"].iloc[0]))
     return pd.concat(found)[[*rows.columns]]

@@ -891,70 +891,78 @@ def costs(table: pd.DataFrame) -> Figure:
     """Test L1 at one bottleneck against the operations that a training takes; a point a curve, PCA a dashed line.
 
     Args:
-        table: of `cost.table`, of one data set. A line with a setting of its recipe changed has a white face.
+        table: of `cost.table`, of one data set.
+
+    Raises:
+        FigureError: there is no trained model in the table.
     """
+    points = with_curves(table[table["model"] != "pca"]).sort_values(["tflop", "mean"])
+    if points.empty:
+        raise FigureError("there is no row of a trained model to draw")
     dataset, k = one_of(table, "dataset"), int(table["bottleneck"].iloc[0])
-    table = with_curves(table)
     figure, axes = plt.subplots(figsize=(7.6, 4.4))
     axes.set(xscale="log", xlabel="operations of a training, TFLOP", yscale="log", ylabel="test L1 per pixel")
     axes.set_title(f"{settings.DATASETS[dataset].title}, bottleneck {k}")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
-    points = table[table["tflop"].notna()].sort_values(["tflop", "mean"])
-    for row in points.to_dict("records"):
-        colour, face = colour_of(row["curve"]), face_of(row["curve"], dataset)
-        style = dict(linestyle="none", color=colour, markerfacecolor="white" if row["change"] else face, zorder=3)
+    faces = ["white" if row["change"] else face_of(row["curve"], dataset) for row in points.to_dict("records")]
+    for row, face in zip(points.to_dict("records"), faces, strict=True):
+        colour = colour_of(row["curve"])
+        style = dict(linestyle="none", color=colour, markerfacecolor=face, zorder=3)
         axes.plot(row["tflop"], row["mean"], **{**marker_of(row["curve"]), **style})
         axes.vlines(row["tflop"], row["smallest"], row["largest"], color=colour, linewidth=1)
-    low, high = points["tflop"].min(), points["tflop"].max()
-    axes.set_xlim(low / (high / low) ** 0.4, high * (high / low) ** 0.3)
     for loss in table.loc[table["model"] == "pca", "mean"]:
         axes.axhline(loss, color="0.2", linestyle="--", linewidth=0.9)
         axes.annotate(PCA, (1, loss), (-3, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=7)
+    low, high = points["tflop"].min(), points["tflop"].max()
+    axes.set_xlim(low / max((high / low) ** 0.4, 2), high * max((high / low) ** 0.3, 2))
+    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        wide = limits[1] / limits[0] > 200
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 7)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
     said = (
-        "Floating-point operations of all steps, counted: the same on any machine. Markers: means over seeds; lines: "
-        "from the smallest to the largest seed, where there are several."
+        "Floating-point operations of all steps, counted: the same on any machine and in any precision. Markers: means "
+        "over seeds; lines: from the smallest to the largest seed, where there are several."
     )
-    if table["change"].any():
-        said += " White: one setting of the recipe changed."
+    if points["recipe"].isin(["tuned", "borrowed"]).any():
+        said += " Tuned: without the search for the settings."
+    if "white" in faces:
+        said += " White: epochs, weights or an image size of its own, or the best change of one setting (by test L1)."
     if "pca" in set(table["model"]):
         said += " PCA is not trained by steps."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.draw_without_rendering()  # the axes get their place
-    names = points[["curve", "change"]].apply(lambda row: ", ".join(filter(None, row)), axis=1)
-    label_points(axes, points.assign(name=names, colour=points["curve"].map(colour_of)))
+    names = [", ".join(filter(None, (row["curve"], row["change"]))) for row in points.to_dict("records")]
+    _write_names(axes, points[["tflop", "mean"]].to_numpy(), names, [colour_of(curve) for curve in points["curve"]])
     return figure
 
 
-def label_points(axes: Axes, points: pd.DataFrame, size: float = 7) -> None:
-    """Write a name beside each point where it covers no other: to the right, else to the left, above or below.
+def _write_names(axes: Axes, places: np.ndarray, names: Sequence[str], colours: Sequence[str]) -> None:
+    """Write each point's name where it covers no point or other text: to the right, else to the left, above or below.
 
     Args:
         axes: with its final limits and place.
-        points: columns tflop and mean (the place), name and colour.
-        size: of the letters, in points.
+        places: (n, 2), the points.
+        names, colours: n of each.
     """
-    at = axes.transData.transform(points[["tflop", "mean"]])
-    reach = size * axes.figure.dpi / 72 * 0.6  # of a marker, in pixels
-    taken = [Bbox.from_bounds(x - reach, y - reach, 2 * reach, 2 * reach) for x, y in at]
+    reach = 4 * axes.figure.dpi / 72  # of a marker, in pixels
+    taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in axes.transData.transform(places)]
+    taken += [text.get_window_extent() for text in axes.texts]
     sides = ((7, 0, "left", "center"), (-7, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"))
 
-    def write(row, dx, dy, across, up):
-        style = dict(ha=across, va=up, fontsize=size, color=row["colour"], textcoords="offset points")
-        return axes.annotate(row["name"], (row["tflop"], row["mean"]), (dx, dy), **style)
+    def write(own, dx, dy, across, up):
+        style = dict(ha=across, va=up, fontsize=7, color=colours[own], textcoords="offset points")
+        return axes.annotate(names[own], places[own], (dx, dy), **style)
 
-    for own, row in enumerate(points.to_dict("records")):
+    for own in range(len(names)):
         others = [box for place, box in enumerate(taken) if place != own]
         for side in sides:
-            label = write(row, *side)
+            label = write(own, *side)
             box = label.get_window_extent()
             if np.array_equal(Bbox.union([box, axes.bbox]), axes.bbox) and not box.count_overlaps(others):
                 break
             label.remove()
         else:
-            box = write(row, *sides[0]).get_window_extent()  # nowhere: then over something
+            box = write(own, *sides[0]).get_window_extent()  # nowhere: then over something
         taken.append(box)
 
 

@@ -1,6 +1,7 @@
 """Operations counted against those of every layer, by hand."""
 
 import itertools
+import json
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,35 @@ def test_of_a_folder_of_images_their_number_is_needed():
     assert cost.training_flops("inn", "images", 8, image_size="32,32", images=100) == recipe.epochs * 100 * each
 
 
+def test_fewer_images_than_a_batch_are_refused():
+    with pytest.raises(settings.ParameterError, match="images: 100 do not make a batch; allowed: 128 or more"):
+        cost.training_flops("classic", "mnist", 64, images=100)
+
+
+@pytest.mark.parametrize("path", sorted((settings.PROJECT / "benchmarks" / "results").glob("amd-*.json")), ids=str)
+def test_as_many_operations_as_the_benchmarks_counted_of_a_textbook_step(path):
+    """Of FrEIA's own blocks and loops of torch (`benchmarks/baseline.py`), on real numbers; faces among them."""
+    cases = json.loads(path.read_text())["cases"]
+    assert cases
+    for case in cases:
+        dataset, model = case["case"].split("-")
+        each = case["gflop_a_step"] * 1e9 / case["batch"]
+        assert cost.step_flops(model, dataset, 64) == pytest.approx(each, rel=1e-9), case["case"]
+
+
+def test_a_distribution_loss_compares_every_two_images_of_a_batch():
+    """The MMD's kernels are products of the batch with itself: they grow with its square."""
+    plain, mmd = (cost.step_flops(model, "mnist", 64, "late") for model in ("classic", "classic_mmd"))
+    assert (mmd - plain) % (2 * 128 * 64) == 0 and mmd > plain, "B products of k numbers an image, a few times"
+
+
+def test_a_study_costs_what_its_finished_trials_do():
+    trials = pd.DataFrame({"epochs": [50, 125, 100], "state": ["finished", "finished", "failed"]})
+    trials = trials.assign(dataset="mnist", model="classic", bottleneck=64, train_images=50_000)
+    each = cost.step_flops("classic", "mnist", 64)
+    assert cost.study_flops(trials) == (50 + 125) * 390 * 128 * each
+
+
 def some_rows():
     """Two seeds of a curve at 8 and 32, one run of another and PCA at 32."""
     return pd.concat([
@@ -101,6 +131,33 @@ def test_a_change_has_a_line_only_if_it_ran_in_full_and_beats_every_recipe_of_it
     assert line["tflop"] == cost.training_flops("inn", "digits", 32) / 1e12
     none = cost.table(some_rows(), changes.assign(test_l1=0.2))
     assert not none["change"].any(), "0.2 is what the recipe has"
+    lost = pd.concat([changes, changes.assign(seed=1, test_l1=float("nan"))])
+    assert not cost.table(some_rows(), lost)["change"].any(), "one of its runs diverged"
+    half = changes.assign(epochs=changes["epochs"].mask(changes["change"] == "schedule x 2", 30))
+    assert set(cost.table(some_rows(), half)["change"]) == {"", "learning rate x 2"}, "half of a stretched schedule"
+
+
+def test_images_of_two_sizes_are_two_lines():
+    run = {"dataset": "lfw", "model": "classic", "bottleneck": 64, "epochs": 10, "train_images": 9000}
+    sizes = {"218x178": 0.1, "156x128": 0.3}
+    rows = pd.concat([published(**run, image_size=size, test_l1=loss) for size, loss in sizes.items()])
+    table = cost.table(rows).set_index("image_size")
+    assert table["mean"].to_dict() == sizes
+    expected = cost.training_flops("classic", "lfw", 64, image_size="common", images=9000) / 1e12
+    assert table.loc["156x128", "tflop"] == expected < table.loc["218x178", "tflop"]
+
+
+def test_a_recipe_that_is_not_known_here_is_left_out():
+    """A study need not be published: `tuned` rows of one's own."""
+    unknown = published(
+        dataset="cifar10", model="classic", recipe="tuned", bottleneck=64, train_images=50_000, image_size="32x32"
+    )
+    known = unknown.assign(recipe="paper")
+    assert list(cost.table(pd.concat([unknown, known]))["recipe"]) == ["paper"]
+    nothing = cost.table(unknown)
+    assert nothing.empty and list(nothing.columns) == list(cost.COLUMNS)
+    with pytest.raises(figures.FigureError, match="no row of a trained model"):
+        figures.costs(nothing)
 
 
 @pytest.mark.usefixtures("style")
@@ -110,11 +167,25 @@ def test_every_point_of_the_picture_has_its_name_and_none_lies_on_another():
     twin = table[table["model"] == "inn"].assign(model="inn_relu")
     figure = figures.costs(pd.concat([table, twin, twin.assign(model="inn", change="learning rate x 2")]))
     (axes,) = figure.axes
-    names = {text.get_text(): text for text in axes.texts}
+    names = {text.get_text(): text.get_window_extent() for text in axes.texts}
     assert set(names) == {"INN", "INN with ReLUs", "INN, learning rate x 2", "classic, late decay", "PCA"}
     for one, other in itertools.combinations(names.values(), 2):
-        assert not one.get_window_extent().overlaps(other.get_window_extent()), (one, other)
-    at = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_linestyle() == "None"]
+        assert not one.overlaps(other)
+    dots = [line for line in axes.lines if line.get_linestyle() == "None"]
+    at = [dot.get_xydata()[0].tolist() for dot in dots]
     wanted = table.loc[table["model"] != "pca", ["tflop", "mean"]].to_numpy().tolist()
     assert len(at) == 4 and all(place in at for place in wanted)
-    assert "PCA is not trained by steps" in " ".join(figure.get_supxlabel().split())
+    for x, y in axes.transData.transform(at):
+        assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in names.values()), "over a point"
+    assert [dot.get_markerfacecolor() for dot in dots].count("white") == 1, "the change"
+    ranges = [line.get_paths()[0].vertices[:, 1].tolist() for line in axes.collections]
+    assert [0.1, 0.3] in [[round(y, 6) for y in ends] for ends in ranges], "the two seeds of the INN"
+    said = " ".join(figure.get_supxlabel().split())
+    assert "White: " in said and "PCA is not trained by steps" in said and "Tuned: " not in said
+
+
+@pytest.mark.usefixtures("style")
+def test_curves_of_one_cost_have_a_picture():
+    rows = pd.concat([published(model="classic", recipe=recipe, bottleneck=32) for recipe in ("paper", "late")])
+    low, high = figures.costs(cost.table(rows)).axes[0].get_xlim()
+    assert low < cost.training_flops("classic", "digits", 32) / 1e12 < high

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill, workflow_script
 
-from innae_utils import data, parameters, publishing, results, settings, sweeps, units
+from innae_utils import cost, data, parameters, publishing, results, settings, sweeps, units
 from innae_utils import figures as draw
 
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
@@ -212,10 +212,9 @@ def test_20_23_25_and_26_draw_from_the_published_rows_alone(tmp_path):
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it"), ("units", "live_units")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
-    shown = draw.shown(rows[rows["model"] != "pca"]).drop_duplicates(["dataset", "model", "recipe", "bottleneck"])
-    curves = shown.groupby(["dataset", "bottleneck"]).size().groupby("dataset").max()
-    for name in curves[curves > 2].index:
-        expected |= {f"{name}/what_it_costs.{kind}" for kind in ("pdf", "png")}
+    for name, mine in rows.groupby("dataset"):
+        if cost.table(draw.shown(mine))["tflop"].count() > 1:
+            expected |= {f"{name}/what_it_costs.{kind}" for kind in ("pdf", "png")}
     drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.p*") if path.is_file()}
     assert drawn == expected
     assert all(str(tmp_path / name) in done.stdout for name in expected)
