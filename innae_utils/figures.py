@@ -909,7 +909,8 @@ def costs(table: pd.DataFrame) -> Figure:
         style = dict(linestyle="none", color=colour, markerfacecolor=face, zorder=3)
         axes.plot(row["tflop"], row["mean"], **{**marker_of(row["curve"]), **style})
         axes.vlines(row["tflop"], row["smallest"], row["largest"], color=colour, linewidth=1)
-    for loss in table.loc[table["model"] == "pca", "mean"]:
+    levels = table.loc[table["model"] == "pca", "mean"]
+    for loss in levels:
         axes.axhline(loss, color="0.2", linestyle="--", linewidth=0.9)
         axes.annotate(PCA, (1, loss), (-3, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=7)
     low, high = points["tflop"].min(), points["tflop"].max()
@@ -932,21 +933,27 @@ def costs(table: pd.DataFrame) -> Figure:
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     figure.draw_without_rendering()  # the axes get their place
     names = [", ".join(filter(None, (row["curve"], row["change"]))) for row in points.to_dict("records")]
-    _write_names(axes, points[["tflop", "mean"]].to_numpy(), names, [colour_of(curve) for curve in points["curve"]])
+    colours = [colour_of(curve) for curve in points["curve"]]
+    _write_names(axes, points[["tflop", "mean"]].to_numpy(), names, colours, levels)
     return figure
 
 
-def _write_names(axes: Axes, places: np.ndarray, names: Sequence[str], colours: Sequence[str]) -> None:
-    """Write each point's name where it covers no point or other text: to the right, else to the left, above or below.
+def _write_names(
+    axes: Axes, places: np.ndarray, names: Sequence[str], colours: Sequence[str], levels: Iterable[float]
+) -> None:
+    """Write each point's name where it covers no point, line or text: to the right, else to the left, above or below.
 
     Args:
         axes: with its final limits and place.
         places: (n, 2), the points.
         names, colours: n of each.
+        levels: heights of lines across the axes.
     """
     reach = 4 * axes.figure.dpi / 72  # of a marker, in pixels
     taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in axes.transData.transform(places)]
     taken += [text.get_window_extent() for text in axes.texts]
+    for _, y in axes.transData.transform([(places[0, 0], level) for level in levels] or np.empty((0, 2))):
+        taken.append(Bbox.from_extents(axes.bbox.x0, y - 1, axes.bbox.x1, y + 1))
     sides = ((7, 0, "left", "center"), (-7, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"))
 
     def write(own, dx, dy, across, up):

@@ -185,6 +185,15 @@ def test_every_point_of_the_picture_has_its_name_and_none_lies_on_another():
 
 
 @pytest.mark.usefixtures("style")
+def test_a_name_beside_the_line_of_pca_stands_above_it():
+    rows = some_rows()
+    rows.loc[rows["model"] == "pca", "test_l1"] = 0.2  # the INN's mean
+    (axes,) = figures.costs(cost.table(rows)).axes
+    (name,) = (text.get_window_extent() for text in axes.texts if text.get_text() == "INN")
+    assert name.y0 > axes.transData.transform((1, 0.2))[1]
+
+
+@pytest.mark.usefixtures("style")
 def test_curves_of_one_cost_have_a_picture():
     rows = pd.concat([published(model="classic", recipe=recipe, bottleneck=32) for recipe in ("paper", "late")])
     low, high = figures.costs(cost.table(rows)).axes[0].get_xlim()
