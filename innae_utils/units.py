@@ -1,8 +1,10 @@
 """Dead units: how many of a classic autoencoder's hidden units are ever positive.
 
 A unit behind a ReLU that is positive for no image passes nothing on and gets no gradient: it has died, and the network
-is narrower than it was built. The INN's subnetworks have leaky ReLUs before their last convolution, which let a
-gradient through below zero. `classic_leaky` is the classic network with that activation.
+is narrower than it was built. One that is positive for every image is linear: its ReLU does nothing. Only units that
+switch, on for some images and off for others, make a layer more than a matrix. The INN's subnetworks have leaky ReLUs
+before their last convolution, which let a gradient through below zero. `classic_leaky` is the classic network with that
+activation.
 
 References: Lu et al., Dying ReLU and Initialization: Theory and Numerical Examples (Communications in Computational
     Physics, 2020).
@@ -21,14 +23,15 @@ from innae_utils.settings import PROJECT, family
 from innae_utils.train import reconstruct
 
 IMAGES = 10_000  # training images that are looked at
-COLUMNS = (*PLACE, "preset", "layer", "units", "live", "images", "run_finished_at", "commit")
+RARE = 0.01  # a unit switches if it is positive for more than this share of its values, and for less than all but it
+COLUMNS = (*PLACE, "preset", "layer", "units", "live", "switching", "images", "run_finished_at", "commit")
 WHAT = "live units"
 
 
 def live_units(
     model: nn.Module, images: Images, count: int = IMAGES, batch_size: int = 500
-) -> list[tuple[str, int, int]]:
-    """The hidden layers of a classic autoencoder: name, units, and how many of them are positive for an image at least.
+) -> list[tuple[str, int, int, int]]:
+    """The hidden layers of a classic autoencoder: how many of their units are ever positive, and how many switch.
 
     Args:
         model: with the stacks `encoder` and `decoder`. It is left in its mode.
@@ -37,8 +40,9 @@ def live_units(
         batch_size: images at a time, 1 or more.
 
     Returns:
-        From the input to the output, `("encoder 1", units, live)` and so on. A unit of a convolution is a channel; it
-        is live if it is positive anywhere.
+        From the input to the output, `("encoder 1", units, live, switching)` and so on. Live units are positive for an
+        image at least, switching ones for more than 1 % and less than 99 % of them. A unit of a convolution is a
+        channel; its values are those of all pixels.
 
     Raises:
         ValueError: fewer than one image, or a model that has no such stacks.
@@ -52,12 +56,14 @@ def live_units(
         for half in ("encoder", "decoder")
         for place, module in enumerate((m for m in getattr(model, half) if isinstance(m, nn.ReLU | nn.LeakyReLU)), 1)
     ]
-    live: dict[str, torch.Tensor] = {}
+    positive: dict[str, torch.Tensor] = {}  # how often each unit of a layer is
+    values: dict[str, int] = dict.fromkeys((name for name, _ in layers), 0)
 
     def look(name: str):
         def hook(_, __, out):
-            positive = (out > 0).transpose(0, 1).flatten(1).any(1)
-            live[name] = live.get(name, torch.zeros_like(positive)) | positive
+            of_units = (out > 0).transpose(0, 1).flatten(1)
+            positive[name] = positive.get(name, 0) + of_units.sum(1)
+            values[name] += of_units.shape[1]
 
         return hook
 
@@ -68,7 +74,12 @@ def live_units(
     finally:
         for hook in hooks:
             hook.remove()
-    return [(name, len(live[name]), int(live[name].sum())) for name, _ in layers]
+    found = []
+    for name, _ in layers:
+        share = positive[name].double() / values[name]
+        switching = (share > RARE) & (share < 1 - RARE)
+        found.append((name, len(share), int((share > 0).sum()), int(switching.sum())))
+    return found
 
 
 def in_order(layers) -> list[str]:
@@ -100,8 +111,8 @@ def measure(rows, root: str | os.PathLike, images: Images, count: int = IMAGES):
             known = {name: row[name] for name in (*PLACE, "preset")} | {"images": min(count, len(images))}
             known |= {"run_finished_at": row["finished_at"], "commit": made_by}
             records += [
-                {**known, "layer": layer, "units": units, "live": live}
-                for layer, units, live in live_units(network, images, count)
+                {**known, "layer": layer, "units": units, "live": live, "switching": switching}
+                for layer, units, live, switching in live_units(network, images, count)
             ]
     return pd.DataFrame(records, columns=list(COLUMNS))
 
@@ -116,12 +127,13 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     if both["images"].nunique() > 1:
         raise ResultError(f"{path} would be of several numbers of images; measure all runs with the same")
     with results.replacing(path) as part:
-        both.to_csv(part, index=False)
+        both.astype({"switching": "Int64"}).to_csv(part, index=False)  # a whole number, or nothing
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
     """The published lines of a data set, columns `COLUMNS`; empty if there are none.
 
-    Raises ResultError if the file has other columns.
+    Of lines from before it was counted `switching` is missing. Raises ResultError if the file has other columns.
     """
-    return publishing.read_table(Path(folder) / f"units_{dataset}.csv", COLUMNS, WHAT)
+    table = publishing.read_table(Path(folder) / f"units_{dataset}.csv", COLUMNS, WHAT)
+    return table.astype({"switching": "Int64"})

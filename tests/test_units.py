@@ -25,12 +25,14 @@ def test_a_unit_is_live_if_it_is_positive_for_one_image_at_least(model):
             for layer in list(stack)[1:] if stack is network.encoder else list(stack)[:-2]:
                 h = layer(h.clone())
                 if isinstance(layer, nn.ReLU | nn.LeakyReLU):
-                    expected.append((h.shape[1], int((h > 0).any(0).sum())))
+                    share = (h > 0).double().mean(0)
+                    switching = ((share > 0.01) & (share < 0.99)).sum()
+                    expected.append((h.shape[1], int((h > 0).any(0).sum()), int(switching)))
     found = units.live_units(network, IMAGES, batch_size=50)
     again = units.live_units(network, IMAGES)
     assert again == found, "whatever the batch"
     assert [name for name, *_ in found] == [f"{half} {i}" for half in ("encoder", "decoder") for i in (1, 2, 3)]
-    assert [(n, live) for _, n, live in found] == expected
+    assert [tuple(counts) for _, *counts in found] == expected
     assert 0 < found[0][2] <= 412 and found[1][2] <= 255
     assert network.training and not any(module._forward_hooks for module in network.modules())
 
@@ -49,6 +51,21 @@ def test_one_image_is_enough_if_it_is_among_those_that_are_looked_at(batch_size)
     assert live == {60: 0, 61: 1, 1000: 1}
 
 
+@pytest.mark.parametrize("batch_size", [7, 1000])
+def test_a_unit_switches_if_it_is_on_for_some_and_off_for_others(batch_size):
+    """Units that are on for 1, 2, 118 and 119 of 120 images, for all and for none: two of the six switch."""
+    network = models.build("classic", "digits", 4, seed=0)
+    first, on = network.encoder[1], [1, 2, 118, 119, 120, 0]
+    pixels = torch.zeros(120, 1, 8, 8, dtype=torch.uint8)
+    for unit, count in enumerate(on):
+        pixels[:count, 0, 0, unit] = 16
+    with torch.no_grad():
+        first.weight[:], first.bias[:] = 0, -0.5
+        for unit in range(len(on)):
+            first.weight[unit, unit] = 1
+    assert units.live_units(network, data.Images(pixels, 16), 1000, batch_size)[0] == ("encoder 1", 512, 5, 2)
+
+
 def test_what_cannot_be_counted_is_refused():
     network = models.build("classic", "digits", 4, seed=0)
     for wrong in ({"count": 0}, {"batch_size": 0}):
@@ -65,7 +82,8 @@ def test_a_convolutions_units_are_its_channels():
         network.encoder[0].weight[:5] = 0
         network.encoder[0].bias[:] = torch.tensor([-1.0] * 5 + [10.0] * 59)
     found = units.live_units(network, images)
-    assert [n for _, n, _ in found][:5] == [64, 128, 256, 512, 1024] and found[0] == ("encoder 1", 64, 59)
+    assert [n for _, n, *_ in found][:5] == [64, 128, 256, 512, 1024]
+    assert found[0] == ("encoder 1", 64, 59, 0), "positive for every pixel: on, and never off"
     assert found[5][0] == "decoder 1"
 
 
@@ -74,7 +92,10 @@ def table_of(**changes):
     lines = [("encoder 1", 512, 400), ("encoder 2", 256, 100), ("decoder 1", 128, 128)]
     more = {"images": 100, "run_finished_at": "then", "commit": 40 * "a"}
     return pd.DataFrame(
-        [{**known, **more, "layer": layer, "units": n, "live": live, **changes} for layer, n, live in lines],
+        [
+            {**known, **more, "layer": layer, "units": n, "live": live, "switching": 9, **changes}
+            for layer, n, live in lines
+        ],
         columns=list(units.COLUMNS),
     )
 
@@ -102,6 +123,10 @@ def test_what_is_published_is_of_published_runs_and_replaces_its_elder(tmp_path,
     with pytest.raises(ResultError, match="several numbers of images"):
         units.publish(table_of(seed=1, images=50), tmp_path)
     assert len(units.published("digits", tmp_path)) == 3
+    assert (units.published("digits", tmp_path)["switching"] == 9).all()
+    units.publish(table_of(switching=pd.NA), tmp_path)
+    kept = units.published("digits", tmp_path)["switching"]
+    assert kept.isna().all() and kept.dtype == "Int64", "not counted is not none"
     (tmp_path / "units_mnist.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ResultError, match="is no table of live units"):
         units.published("mnist", tmp_path)
