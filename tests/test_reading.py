@@ -707,6 +707,14 @@ def live(k, *curve):
     return there.set_index("layer")["live"][LAYERS].tolist()
 
 
+def switching(k, *curve):
+    """Live and switching units of the last layer before the bottleneck, of the one run whose switching are known."""
+    model, recipe = curve or ("classic", "paper")
+    there = UNITS[(UNITS["model"] == model) & (UNITS["recipe"] == recipe) & (UNITS["bottleneck"] == k)]
+    (line,) = there[(there["layer"] == "encoder 3") & there["switching"].notna()].to_dict("records")
+    return line["live"], line["switching"]
+
+
 LEAKY, LENT = ("classic_leaky", "paper"), ("classic_leaky", "borrowed")
 
 
@@ -726,6 +734,12 @@ def dead_units():
     assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks} == {k: 3 if k == 64 else 2 for k in ks}
 
     assert len(runs(64, "classic_leaky", "late")) == 1
+    some_live, some_switch = zip(*(switching(k) for k in (16, 24, 32, 48)), strict=True)
+    of_tuned = [switching(k, *TUNED) for k in (16, 24, 32)]
+    their_losses = [runs(k, *TUNED).set_index("seed")["test_l1"][seed] for k, seed in ((24, 0), (32, 1))]
+    assert max(their_losses) < 0.8 * min(runs(k)["test_l1"].min() for k in (24, 32)), "far below"
+    assert max(n for _, n in of_tuned[1:]) < 0.1 * 128, "hardly more than a matrix"
+    of_leaky = [switching(k, *curve)[1] for k, curve in ((16, LEAKY), (48, LEAKY), (16, LENT), (24, LENT))]
     gone = [(loss(k) - loss(k, *LEAKY)) / (loss(k) - loss(k, "inn")) for k in ks]
     plain_one, leaky_one = counted["`classic` at 64"], counted["`classic_leaky` at 64"]
     assert plain_one[2] < 64, "fewer than it has numbers"
@@ -785,6 +799,12 @@ def dead_units():
         f"and {100 * dead[0][5]:.0f} and {pc(dead[1][5])} of those in the decoder's last",
         f"the 64 numbers fill no more than {plain_one[2]} dimensions; with one late drop "
         f"{counted['`classic` at 64, one late drop'][2]}, tuned {counted['`classic` at 64, tuned'][2]}",
+        f"(one run each, the paper's settings) {min(some_live)} to {max(some_live)} live, and {min(some_switch)} to "
+        f"{max(some_switch)} switch. Tuned, {listed(str(n) for _, n in of_tuned)} do at 16, 24 and 32, of "
+        f"{listed(str(n) for n, _ in of_tuned)} that live",
+        f"their losses ({listed(f'{each:.4f}' for each in their_losses)}) are far below those of any run",
+        f"In `classic_leaky` {of_leaky[0]} switch at 16 and {of_leaky[1]} at 48, and with the tuned settings "
+        f"{of_leaky[2]} and {of_leaky[3]} at 16 and 24",
         f"Seed 0 beside seed 0 the shares are {listed(map(pc, same_seed.values()))} at 12, 32 and 64",
         f"(training: {training(64, *LEAKY):.4f})",
         f"On digits it has {shrunk[1][16]:.4f} at 16 and {shrunk[1][32]:.4f} at 32, where `classic` has "
