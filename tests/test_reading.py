@@ -107,6 +107,12 @@ def tera(model, dataset, recipe="paper", k=64):
     return cost.training_flops(model, dataset, k, recipe) / 1e12
 
 
+def tuned_curve():
+    """The loss of `classic`, tuned, at every bottleneck of MNIST where it was run."""
+    mine = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == "classic") & (ROWS["recipe"] == "tuned")]
+    return mine.groupby("bottleneck")["test_l1"].mean().to_dict()
+
+
 def moved(k, change):
     return CHANGES[k, "as it is"] - CHANGES[k, change]
 
@@ -141,6 +147,10 @@ def in_short():
     points = points.dropna()
     mean = points["difference"].mean()
     done = len(set(ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == "inn")]["bottleneck"]))
+    at_tuned = tuned_curve()
+    assert len(at_tuned) == 6 and results.saturation(at_tuned) == 64, "at the six bottlenecks run, not up to 64"
+    assert [k for k, at in at_tuned.items() if at > 1.01 * loss(k, "inn")] == [32, 64], "up to 24 not behind the INN"
+    assert at_tuned[32] > at_tuned[24], "not steadily"
     return [
         f"On MNIST yes, at all {done} bottlenecks. On CIFAR-10 it is off by "
         + listed(f"{loss(k, *OTHER) - printed(k, 'inn', 'cifar10'):+.4f} at {k}" for k in (64, 256, 1024)),
@@ -148,7 +158,9 @@ def in_short():
         f"Not by itself: {mean / standard_error(points, deviation):.1f} standard errors",
         f"take away {closed(loss(64, *TUNED))} of the gap at 64 to the INN at the paper's settings",
         f"twice its learning rate alone takes it to {INN_CHANGES['test_l1']['learning rate x 2']:.4f} at 64",
+        "at the six bottlenecks run: the loss "
         f"falls by {less(loss(64, *TUNED), loss(12, *TUNED))} from 12 to 64, not by {less(loss(64), loss(12))}",
+        f"at 24 it is within {pc(math.ceil(100 * (loss(24, *TUNED) / loss(64, *TUNED) - 1)) / 100)} of that at 64",
         f"with them at least {gone('classic, tuned', 64)} of the tuned loss at 64 goes away, and {gone('INN', 64)} of "
         "the INN's",
         f"the INN at 64 has {loss(64, 'inn'):.4f} over its four seeds, {INN_CHANGES['test_l1']['as it is']:.4f} or "
@@ -440,20 +452,27 @@ def the_settings():
 
 
 def saturation():
-    at = {k: loss(k, *TUNED) for k in (8, 12, 16, 32, 64)}
+    at = tuned_curve()
     learnt = {k: training(k, *TUNED) for k in at}
+    ours = {k: loss(k, "inn") for k in at}
+    two = {k: runs(k, *TUNED)["test_l1"].sort_values() for k in (24, 32)}
+    assert two[24].max() < two[32].min() and len(two[24]) == len(two[32]) == 2, "in both runs"
+    assert abs(at[24] / ours[24] - 1) < 0.01, "level"
     digits = runs(32, *TUNED, "digits"), runs(32, "inn", "paper", "digits")
     tuned, inn = (rows.mean(numeric_only=True) for rows in digits)
     return [
-        f"give {at[8]:.4f} at 8, {at[12]:.4f} at 12, {at[16]:.4f} at 16 and {at[32]:.4f} at 32",
+        f"give {at[8]:.4f} at 8, {at[12]:.4f} at 12, {at[16]:.4f} at 16, {at[24]:.4f} at 24 and {at[32]:.4f} at 32",
         f"From 12 to 64 the loss falls by {less(at[64], at[12])} ({less(learnt[64], learnt[12])} in training); with "
         f"the paper's settings it falls by "
-        f"{less(loss(64), loss(12))}, and the INN's by {less(loss(64, 'inn'), loss(12, 'inn'))}",
-        f"At 12 this classic autoencoder is {less(at[12], loss(12, 'inn'))} *below* the INN; at 32 it is "
-        f"{pc(at[32] / loss(32, 'inn') - 1)} above it",
+        f"{less(loss(64), loss(12))}, and the INN's by {less(ours[64], ours[12])}",
+        f"this classic autoencoder is {less(at[12], ours[12])} and {less(at[16], ours[16])} *below* it at 12 and 16, "
+        f"level at 24 ({at[24]:.4f} and {ours[24]:.4f}), and {pc(at[32] / ours[32] - 1)} above it at 32",
+        f"at 24 ({listed(f'{each:.4f}' for each in two[24])}) it is within "
+        f"{pc(math.ceil(100 * (at[24] / at[64] - 1)) / 100)} of the loss at 64 (up to "
+        f"{pc(results.SATURATION_TOLERANCE)} count as level), and at 32 it is higher than at 24 in both runs "
+        f"({listed(f'{each:.4f}' for each in two[32])}), in training, too ({learnt[24]:.4f} and {learnt[32]:.4f}, "
+        "means)",
         f"they overfit ({learnt[8]:.4f} and {learnt[12]:.4f} in training)",
-        f"({learnt[12]:.4f}, {learnt[32]:.4f} and {learnt[64]:.4f} at 12, 32 and 64) the fall is "
-        f"{less(learnt[32], learnt[12])} from 12 to 32, and {less(learnt[64], learnt[32])} from there to 64",
         f"within {pc(tuned['test_l1'] / inn['test_l1'] - 1)} of the INN at 32 in the test ({tuned['test_l1']:.4f} and "
         f"{inn['test_l1']:.4f}; the INN's two seeds are {apart(digits[1]):.4f} apart)",
         f"ahead in training ({tuned['train_l1']:.4f} and {inn['train_l1']:.4f})",
@@ -707,12 +726,12 @@ def live(k, *curve):
     return there.set_index("layer")["live"][LAYERS].tolist()
 
 
-def switching(k, *curve):
-    """Live and switching units of the last layer before the bottleneck, of the one run whose switching are known."""
+def switching(k, *curve, layer="encoder 3"):
+    """(live, switching) units of a layer in each run whose switching ones are known, by seed."""
     model, recipe = curve or ("classic", "paper")
     there = UNITS[(UNITS["model"] == model) & (UNITS["recipe"] == recipe) & (UNITS["bottleneck"] == k)]
-    (line,) = there[(there["layer"] == "encoder 3") & there["switching"].notna()].to_dict("records")
-    return line["live"], line["switching"]
+    there = there[(there["layer"] == layer) & there["switching"].notna()].sort_values("seed")
+    return list(there[["live", "switching"]].astype(int).itertuples(index=False, name=None))
 
 
 LEAKY, LENT = ("classic_leaky", "paper"), ("classic_leaky", "borrowed")
@@ -734,12 +753,18 @@ def dead_units():
     assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks} == {k: 3 if k == 64 else 2 for k in ks}
 
     assert len(runs(64, "classic_leaky", "late")) == 1
-    some_live, some_switch = zip(*(switching(k) for k in (16, 24, 32, 48)), strict=True)
-    of_tuned = [switching(k, *TUNED) for k in (16, 24, 32)]
-    their_losses = [runs(k, *TUNED).set_index("seed")["test_l1"][seed] for k, seed in ((24, 0), (32, 1))]
-    assert max(their_losses) < 0.8 * min(runs(k)["test_l1"].min() for k in (24, 32)), "far below"
-    assert max(n for _, n in of_tuned[1:]) < 0.1 * 128, "hardly more than a matrix"
-    of_leaky = [switching(k, *curve)[1] for k, curve in ((16, LEAKY), (48, LEAKY), (16, LENT), (24, LENT))]
+    plain_runs = [switching(k) for k in (16, 24, 32, 48)]
+    assert all(len(each) == 1 for each in plain_runs), "one run each"
+    some_live, some_switch = zip(*(each for (each,) in plain_runs), strict=True)
+    (at_16,), at_24, (at_32,) = (switching(k, *TUNED) for k in (16, 24, 32))
+    assert max(runs(k, *TUNED)["test_l1"].max() / runs(k)["test_l1"].min() for k in (24, 32)) < 0.8, "far below any run"
+    assert max(n for _, n in (*at_24, at_32)) < 0.1 * 128, "hardly more than a matrix"
+    assert min(n for n, _ in at_24) < 24 and at_24[1][1] == 0, "fewer dimensions; none"
+    of_leaky = [switching(k, *curve)[-1][1] for k, curve in ((16, LEAKY), (48, LEAKY), (16, LENT), (24, LENT))]
+    decoders = [[switching(k, *TUNED, layer=f"decoder {n}") for n in (1, 2, 3)] for k in (24, 32)]
+    fewest = [min(n for _, n in each) for each in decoders[0]]
+    assert all(few > one[1] for few, (one,) in zip(fewest, decoders[1], strict=True)), "more linear as well"
+    assert {n for _, n in decoders[0][1]} == {fewest[1]}, "the same in both runs"
     gone = [(loss(k) - loss(k, *LEAKY)) / (loss(k) - loss(k, "inn")) for k in ks]
     plain_one, leaky_one = counted["`classic` at 64"], counted["`classic_leaky` at 64"]
     assert plain_one[2] < 64, "fewer than it has numbers"
@@ -800,9 +825,11 @@ def dead_units():
         f"the 64 numbers fill no more than {plain_one[2]} dimensions; with one late drop "
         f"{counted['`classic` at 64, one late drop'][2]}, tuned {counted['`classic` at 64, tuned'][2]}",
         f"(one run each, the paper's settings) {min(some_live)} to {max(some_live)} live, and {min(some_switch)} to "
-        f"{max(some_switch)} switch. Tuned, {listed(str(n) for _, n in of_tuned)} do at 16, 24 and 32, of "
-        f"{listed(str(n) for n, _ in of_tuned)} that live",
-        f"their losses ({listed(f'{each:.4f}' for each in their_losses)}) are far below those of any run",
+        f"{max(some_switch)} switch. Tuned, {at_16[1]} of {at_16[0]} do at 16, {at_24[0][1]} of {at_24[0][0]} and none "
+        f"of {at_24[1][0]} at 24 (two runs), and {at_32[1]} of {at_32[0]} at 32",
+        f"(positive for more than {pc(units.RARE)} and less than {pc(1 - units.RARE)} of the images)",
+        f"{listed(str(n) for ((_, n),) in decoders[1])} units switch in its three layers, at 24 {fewest[0]} or more, "
+        f"{fewest[1]} and {fewest[2]} or more",
         f"In `classic_leaky` {of_leaky[0]} switch at 16 and {of_leaky[1]} at 48, and with the tuned settings "
         f"{of_leaky[2]} and {of_leaky[3]} at 16 and 24",
         f"Seed 0 beside seed 0 the shares are {listed(map(pc, same_seed.values()))} at 12, 32 and 64",
@@ -923,9 +950,11 @@ def readme():
     assert len(lent) == 2 and lent.max() < ours[64], "as far, in both runs"
     leaky_curve = {k: loss(k, *LEAKY) for k in settings.DATASETS["mnist"].bottlenecks}
     assert results.saturation(leaky_curve) == 32, "flat from about 32 on"
-    tuned_at = {k: runs(k, *TUNED) for k in (12, 16, 32, 64)}
-    assert results.saturation({k: there["test_l1"].mean() for k, there in tuned_at.items()}) == 64, "still falls"
-    assert [len(tuned_at[k]) for k in (16, 32)] == [1, 1], "one run at 16 and 32"
+    at_tuned = tuned_curve()
+    assert results.saturation(at_tuned) == 64 and at_tuned[24] < at_tuned[32], "still falls, though not steadily"
+    assert [len(runs(k, *TUNED)) for k in (16, 24, 32)] == [1, 2, 2], "2 runs at 24 and 32, 1 at 16"
+    assert all(at_tuned[k] < 1.01 * loss(k, "inn") for k in at_tuned if k <= 24), "up to 24"
+    assert f"{at_tuned[24]:.3f}" == f"{loss(24, 'inn'):.3f}" == "0.025"
     assert ledger()["ours"][2, "mnist"] == claims.UNDECIDED, "where it turns flat"
     at_64 = {
         "INN, the paper's settings": ("inn", "paper"),
@@ -1006,7 +1035,6 @@ def readme():
     places = set(mine_there[["bottleneck", "model"]].itertuples(index=False, name=None))
     assert places == {*others, (256, "inn")}, "four of our five points"
     assert len(sweeps.check_sweep({"dataset": "cifar10", "seeds": "0"}).jobs) == 22, "five points of 22"
-    learnt = {k: training(k, *TUNED) for k in (12, 32, 64)}
     assert abs(moved(12, "schedule x 2") / off(12) - 1) < 0.1 and moved(64, "schedule x 2") > off(64)
     flat = [[loss(k, model) for k in (24, 64)] for model in ("classic_1024", "classic_2048")]
     assert all(at_24 <= at_end for at_24, at_end in flat), "ours from 24 on do not"
@@ -1018,7 +1046,8 @@ def readme():
         f"Yes, with the paper's settings: the INN has {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} | "
         f"{count(runs(64, 'inn'), runs(64))}",
         f"in place of the classic network's ReLU, {closed(tuned[64])} with [better "
-        f"settings](results/README.md#is-it-the-settings), {closed(both)} with both | "
+        f"settings](results/README.md#is-it-the-settings), {closed(both)} with both. Up to 24 "
+        "numbers better settings alone are enough: at 24 both have 0.025 | "
         f"{count(runs(64, *LEAKY), runs(64, *TUNED), runs(64, *LENT))}",
         f"Yes: `classic_1024` has {lent.mean():.4f}, with better settings, five times the parameters and fifteen times "
         f"the INN's steps, which take {pc(tera('classic_1024', 'mnist', 'borrowed') / tera('inn', 'mnist'))} of its "
@@ -1043,7 +1072,6 @@ def readme():
         f"far ahead of the classic autoencoder ({loss(1024, *OTHER):.4f} and {loss(1024, *OTHER_CLASSIC):.4f})",
         f"at 64 by {pc(off(64, 'classic_1024') / printed(64, 'classic_1024'))} (`classic_1024`) and "
         f"{pc(off(64, 'classic_2048') / printed(64, 'classic_2048'))}",
-        f"In training it falls by {less(learnt[32], learnt[12])} from 12 to 32 and by {less(learnt[64], learnt[32])} ",
         f"({runs(1024, *OTHER)['test_images'].item():,} test images, mostly one seed)",
         f"CIFAR-10's INN at 256*: two runs have {listed(f'{each:.4f}' for each in sorted(there))}, printed is "
         f"{printed(256, 'inn', 'cifar10'):.4f}",
@@ -1052,7 +1080,9 @@ def readme():
         f"`classic_deep` is flat from 12 on, at {loss(64, 'classic_deep'):.4f} (two runs at 64)",
         f"without it the INN ends {pc(ablated()['without'].mean() / ablated()['with'].mean() - 1)} higher",
         f"one drop of the learning rate, at {pc(late_one.milestones[0] / late_one.epochs)} of the epochs",
-        f"has {tuned[12]:.4f} at 12, below the INN ({ours[12]:.4f}), and falls to {tuned[64]:.4f} at 64",
+        f"has {tuned[12]:.4f} at 12, below the INN ({ours[12]:.4f}), is level with it at 24 ({at_tuned[24]:.4f} and "
+        f"{loss(24, 'inn'):.4f}), and falls to {tuned[64]:.4f} at 64",
+        f"at 32 it has {at_tuned[32]:.4f}, and both runs are above those at 24",
         f"with the paper's settings ours is on average {mean:.3f} above the printed one, "
         f"{mean / standard_error(points, deviation):.1f} standard errors",
         f"at 32 it has {loss(32, 'classic', 'late', 'digits'):.4f}, and {late:.4f} in training",
