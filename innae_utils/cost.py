@@ -2,9 +2,9 @@
 
 Epochs do not compare a convolutional INN with a fully connected autoencoder, nor do parameters, and seconds are a
 machine's. Counted are the floating-point operations (FLOP; an addition is one, and a multiplication) of the matrix
-products and convolutions of every step, as torch is asked for them: forward, for an INN inverse, and backward. Not
-counted are Adam's and all other operations on single numbers (of the small classic networks some per cent), the
-evaluation at the end (of the INN's MNIST training 4 %), and what is computed again to save memory. The precision makes
+products and convolutions of every step, as PyTorch's counter sees them: forward, for an INN inverse, and backward. Not
+counted are Adam's and all other operations on single numbers, which are few beside these, the evaluation at the end
+(another 4 % of the INN's MNIST training), and what is computed again to save memory. The precision makes
 no difference, and how fast a machine gets through them is another matter.
 
 References: https://docs.pytorch.org/docs/stable/torch.utils.flop_counter.html.
@@ -68,7 +68,7 @@ def training_flops(
 
 
 def study_flops(trials: pd.DataFrame) -> int:
-    """FLOP of the finished trials of a study: what it took to find the settings of the recipe `tuned`.
+    """FLOP of a study's finished trials, from which the settings of the recipe `tuned` come; others are not counted.
 
     Args:
         trials: the study of one model, as in `results/tuning_<dataset>.csv`.
@@ -122,10 +122,12 @@ def table(rows: pd.DataFrame, changes: pd.DataFrame | None = None) -> pd.DataFra
 
 def _is_known(row) -> bool:
     """Whether the cost of a row can be counted: it is PCA's, or has a recipe that is known here."""
-    try:
-        return row["model"] == "pca" or bool(settings.find_recipe(row["dataset"], row["model"], row["recipe"]))
-    except settings.ParameterError:
-        return False
+    if row["model"] != "pca":
+        try:
+            settings.find_recipe(row["dataset"], row["model"], row["recipe"])
+        except settings.ParameterError:
+            return False
+    return True
 
 
 def _better(rows: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:

@@ -952,7 +952,8 @@ def _write_names(
     reach = 4 * axes.figure.dpi / 72  # of a marker, in pixels
     taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in axes.transData.transform(places)]
     taken += [text.get_window_extent() for text in axes.texts]
-    for _, y in axes.transData.transform([(places[0, 0], level) for level in levels] or np.empty((0, 2))):
+    for level in levels:
+        _, y = axes.transData.transform((places[0, 0], level))
         taken.append(Bbox.from_extents(axes.bbox.x0, y - 1, axes.bbox.x1, y + 1))
     sides = ((7, 0, "left", "center"), (-7, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"))
 

@@ -23,7 +23,7 @@ from innae_utils.settings import PROJECT, family
 from innae_utils.train import reconstruct
 
 IMAGES = 10_000  # training images that are looked at
-RARE = 0.01  # a unit switches if it is positive for more than this share of its values, and for less than all but it
+RARE = 0.01  # a unit switches if it is positive for more than this share of its values, and for less than 1 - RARE
 COLUMNS = (*PLACE, "preset", "layer", "units", "live", "switching", "images", "run_finished_at", "commit")
 WHAT = "live units"
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import published
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from innae_utils import cost, figures, models, sensitivity, settings
 
@@ -81,9 +82,17 @@ def test_as_many_operations_as_the_benchmarks_counted_of_a_textbook_step(path):
 
 
 def test_a_distribution_loss_compares_every_two_images_of_a_batch():
-    """The MMD's kernels are products of the batch with itself: they grow with its square."""
+    """The MMD takes three products of samples (y with y, y with p, p with p), and as many backward as y is in."""
     plain, mmd = (cost.step_flops(model, "mnist", 64, "late") for model in ("classic", "classic_mmd"))
-    assert (mmd - plain) % (2 * 128 * 64) == 0 and mmd > plain, "B products of k numbers an image, a few times"
+    assert mmd - plain == 6 * 2 * 128 * 64, "for each image, of k numbers with those of the 128 of a batch"
+
+
+def test_the_evaluation_at_the_end_is_small_beside_the_inns_training():
+    """Forward and inverse of 70,000 images, where ten epochs are forward, inverse and backward of 600,000."""
+    network = models.build("inn", "mnist", 64)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.rand(1, 1, 28, 28))
+    assert round(counter.get_total_flops() * 70_000 / cost.training_flops("inn", "mnist", 64), 2) == 0.04
 
 
 def test_a_study_costs_what_its_finished_trials_do():
