@@ -481,7 +481,7 @@ def saturation():
         f"this classic autoencoder is {less(at[12], ours[12])} and {less(at[16], ours[16])} *below* it at 12 and 16, "
         f"level at 24 ({at[24]:.4f} and {ours[24]:.4f}, two runs and one), and {pc(at[32] / ours[32] - 1)} above it at "
         "32",
-        f"at 24 ({listed(f'{each:.4f}' for each in two[24])}) it is within "
+        f"At 24 ({listed(f'{each:.4f}' for each in two[24])}) it is within "
         f"{pc(math.ceil(100 * (at[24] / at[64] - 1)) / 100)} of the loss at 64 (up to "
         f"{pc(results.SATURATION_TOLERANCE)} count as level), so whether it saturates there is undecided: with the "
         f"scatter between its seeds it does in {pc(tuned_saturates_at()[24])} of redraws",
