@@ -429,6 +429,8 @@ def the_settings():
     lent, of_inn = runs(64, wide, "borrowed"), runs(64, "inn")["test_l1"]
     assert len(lent) == 2 and lent["test_l1"].max() < of_inn.min() < 1.03 * lent["test_l1"].min(), "a little below"
     assert 0.4 < seconds[wide, "borrowed"] / seconds["inn", "paper"] < 0.55, "about half the time"
+    at_32 = loss(32, wide, "borrowed")
+    assert len(runs(32, wide, "borrowed")) == 1, "one run"
     assert 10.5 < seconds["inn", "paper"] / seconds["classic", "tuned"] < 11.5  # "eleven times"
     assert 2.8 < times_an_epoch()["Intel(R)", "bf16"] * learnt_epochs["inn"] / WINNER["epochs"] < 3.4, "three times"
     return [
@@ -451,6 +453,8 @@ def the_settings():
         f"ends at {listed(f'{each:.4f}' for each in lent['test_l1'])}, where the INN's four seeds have "
         f"{span(of_inn)}; in training at {lent['train_l1'].mean():.4f}, where the INN has "
         f"{learnt[1]:.4f}",
+        f"At 32, with the same settings, it has {at_32:.4f} (one run), {less(at_32, loss(32, 'inn'))} below the INN "
+        f"there ({loss(32, 'inn'):.4f})",
         f"{WINNER['epochs']} epochs, {WINNER['lr'] / recipe.lr:.2f} times the learning rate, "
         f"{WINNER['weight_decay'] / recipe.weight_decay:.2f} times the weight decay",
         f"Its own seed ends at {own:.4f}, a fresh one, in float32, at {fresh:.4f}, which is {closed(fresh)} of the gap",
