@@ -1081,7 +1081,8 @@ def readme():
         f"{count(runs(64, *LEAKY), runs(64, *TUNED), runs(64, *LENT))}; at 8 to 24 one or two",
         f"Yes: `classic_1024` has {lent.mean():.4f}, with better settings, five times the parameters and fifteen times "
         f"the INN's steps, which take {pc(tera('classic_1024', 'mnist', 'borrowed') / tera('inn', 'mnist'))} of its "
-        f"operations (more than all of them if the search for the settings is counted) | {count(lent)}",
+        f"operations (more than all of them if the search for the settings is counted); at 32 it is "
+        f"{less(loss(32, 'classic_1024', 'borrowed'), loss(32, 'inn'))} below the INN | {count(lent)}, at 32 one",
         f"the dearest of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times that of the tuned "
         f"classic network. With the search for the settings, {len(STUDY)} trials, that took {searched[0]:,.0f} TFLOP, "
         f"though, and `classic_1024` with them {searched[1]:,.0f}",
