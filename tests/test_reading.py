@@ -113,6 +113,7 @@ def tuned_curve():
     return mine.groupby("bottleneck")["test_l1"].mean().to_dict()
 
 
+@cache
 def tuned_saturates_at():
     """Of 1,000 redraws of that curve by the scatter of its seeds: which share saturates at which bottleneck."""
     mine = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == "classic") & (ROWS["recipe"] == "tuned")]
