@@ -61,6 +61,14 @@ def test_the_ablation_leaves_out_the_zero_padding_loss_and_nothing_else(dataset)
     assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "no_padding"}).jobs} == {"inn"}
 
 
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "celeba"])
+def test_double_lr_is_the_papers_recipe_of_the_inn_at_twice_its_learning_rate(dataset):
+    plain, faster = find_recipe(dataset, "inn", "paper"), find_recipe(dataset, "inn", "double_lr")
+    assert faster == dataclasses.replace(plain, lr=2 * plain.lr) and faster.sources["lr"] == "ours"
+    assert {job.model for job in check_sweep({"dataset": dataset, "recipes": "double_lr"}).jobs} == {"inn"}
+    assert "double_lr" not in {job.recipe for job in check_sweep({"dataset": dataset}).jobs}
+
+
 def test_borrowed_is_classics_tuned_recipe_for_its_wider_deeper_and_leaky_kin_alone():
     tuned = find_recipe("mnist", "classic", "tuned")
     for model in ("classic_1024", "classic_2048", "classic_deep", "classic_leaky"):

@@ -46,7 +46,7 @@ def test_a_sweep_takes_lists_with_commas():
         ({"seeds": "0-2"}, "'0-2' is no whole number; allowed: 0 to 2147483647; a list has commas: 1,2,3"),
         ({"bottlenecks": "12,65"}, "65 is out of range; allowed: 1 to D = 64"),
         ({"models": "classic_deep"}, "allowed: inn, classic"),
-        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: no_padding, paper"),
+        ({"models": "inn", "recipes": "late"}, "'late' is not known for inn; allowed: double_lr, no_padding, paper"),
         ({"seeds": "-1"}, "-1 is out of range"),
         ({"device": "gpu"}, "allowed: auto, cpu"),
         ({"recompute": "perhaps"}, "allowed: true, false"),
