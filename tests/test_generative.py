@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import build_random, random_weights
 
-from innae_utils import data, generative, generative_figures, inn, losses, models, settings
+from innae_utils import data, figures, generative, generative_figures, inn, losses, models, publishing, settings
 from innae_utils.bottleneck import InvertibleAutoencoder
 
 TEST = data.load("digits", "test")
@@ -283,6 +283,11 @@ def test_the_tables_are_those_of_the_published_numbers(dataset):
     assert generative.markdown(numbers, areas) in told
     seeds = {"digits": set(settings.DATASETS["digits"].seeds), "mnist": {2}}
     assert set(numbers["seed"]) == seeds[dataset]
+    losses = numbers[numbers["measure"] == "test L1"].groupby("model")["value"].mean()
+    rows = figures.with_curves(publishing.published().query("dataset == @dataset"))
+    for (curve, k), _ in numbers[numbers["measure"] == "test L1"].groupby(["model", "bottleneck"]):
+        of_rows = rows[(rows["curve"] == curve) & (rows["bottleneck"] == k) & rows["seed"].isin(numbers["seed"])]
+        assert losses[curve] == pytest.approx(of_rows["test_l1"].mean(), rel=0.03), f"{curve}: of other code"
     found = numbers.set_index(["model", "measure"])["value"]
     low, high = (found["INN VAE", name] for name in ("smallest std", "largest std"))
     recalls = [found[f"classic {name}, late decay", "recall"] for name in ("VAE", "MMD")]
