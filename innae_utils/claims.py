@@ -46,10 +46,21 @@ MIN_TRIALS = 20  # finished trials that make a tuning study
 SURE = 0.9  # a verdict counts if this share of its redraws agree
 REDRAWS = 1000  # of the losses, with the scatter between seeds
 MIN_FREEDOM = 5  # degrees of freedom that an estimate of that scatter needs: runs, less the points they belong to
-TOLERANCES = (
-    "COMPARABLE", "SIGNIFICANT", "MARGIN", "DIVERGENCE", "SLIGHT", "ABOUT", "LOG_DET_ERROR", "MIN_POINTS", "MIN_SEEDS",
-    "MIN_TRIALS", "SURE", "REDRAWS", "MIN_FREEDOM",
-)  # fmt: skip
+TOLERANCES = {  # and what claims.md says of each
+    "COMPARABLE": "the share by which two losses that are about equal differ at most",
+    "SIGNIFICANT": "the share by which a loss lies below another at least, to be clearly better",
+    "MARGIN": "the share up to which two losses count as level",
+    "DIVERGENCE": "how far a test loss may lie above the training loss without overfitting",
+    "SLIGHT": "the share of the training loss, before the learning rate falls, that is a slightly faster convergence",
+    "ABOUT": 'a bottleneck is "at about" another up to this factor, either way',
+    "LOG_DET_ERROR": "nats",
+    "MIN_POINTS": "bottlenecks that a comparison needs",
+    "MIN_SEEDS": "seeds that the ablation needs, and a curve that falls and rises again",
+    "MIN_TRIALS": "trials that make a tuning study",
+    "SURE": "the share of redraws that must agree with the means, or a claim is undecided",
+    "REDRAWS": "how often a claim is judged again, every loss moved by the scatter between seeds",
+    "MIN_FREEDOM": "degrees of freedom that an estimate of that scatter needs",
+}
 
 
 @dataclass(frozen=True)
@@ -914,11 +925,14 @@ def written_out(found: pd.DataFrame) -> str:
     Args:
         found: of `ledger`.
     """
-    tolerances = ", ".join(f"{name} {globals()[name]:g}" for name in TOLERANCES)
     lines = [
         "# The paper's claims, with the evidence", "",
-        "Made by `make publish` from the files in this folder; `notebooks/21_claims.ipynb` draws it. Tolerances: "
-        f"{tolerances}; `innae_utils/claims.py` says what they are.",
+        "Made by `make publish` from the files in this folder; `notebooks/21_claims.ipynb` draws it. *The printed "
+        "curves* are those of the plots stored in the authors' notebooks (the paper's own figure may differ: its text "
+        "finds `classic_deep` there, the stored plot has none). A share of redraws is no probability: the losses that "
+        'are moved have chance in them already, so that it counts twice, and "holds" comes too seldom. '
+        "The words in capitals:", "", "| tolerance | value | what it is |", "|---|---|---|",
+        *(f"| {name} | {globals()[name]:g} | {told} |" for name, told in TOLERANCES.items()),
     ]  # fmt: skip
     for claim in CLAIMS:
         lines += ["", f"## {claim.number}. {claim.short}", "", f"> {claim.sentence} (section {claim.section})", ""]
@@ -934,7 +948,7 @@ SIGNS = {HOLDS: "holds", FAILS: "**does not hold**", UNDECIDED: "undecided", OPE
 
 
 def table(found: pd.DataFrame) -> str:
-    """The ledger as a Markdown table: a line a claim, a column a data set, and the paper's own curves at the end.
+    """The ledger as a Markdown table: a line a claim, a column a data set, and the printed curves at the end.
 
     Args:
         found: of `ledger`.
@@ -943,7 +957,7 @@ def table(found: pd.DataFrame) -> str:
         Lines without a last newline. An empty cell: not asked of that data set.
     """
     columns = list(dict.fromkeys(found["dataset"]))
-    lines = ["| | claim | " + " | ".join(map(title, columns)) + " | the paper's own curves |"]
+    lines = ["| | claim | " + " | ".join(map(title, columns)) + " | the printed curves |"]
     lines.append("|---" * (len(columns) + 3) + "|")
     for (number, claim), rows in found.groupby(["number", "claim"], sort=False):
         ours = {row.dataset: ": ".join(filter(None, (SIGNS[row.ours], row.leaning))) for row in rows.itertuples()}

@@ -572,8 +572,8 @@ RECIPES |= {
     }.items()
 }
 RECIPE_TITLES = {
-    "late": "late decay", "no_padding": "no zero-padding loss", "double_lr": "twice the learning rate", "tuned": "tuned",
-    "borrowed": "tuned for classic",
+    "late": "late decay", "no_padding": "no zero-padding loss", "double_lr": "twice the learning rate",
+    "tuned": "tuned", "borrowed": "tuned for classic",
 }  # fmt: skip
 TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
 BORROWED = "borrowed"  # the winner of `classic`, on its wider, deeper and leaky kin

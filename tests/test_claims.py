@@ -498,7 +498,7 @@ def test_digits_are_asked_too_once_there_are_rows(paper):
 def test_table_has_a_line_a_claim(paper):
     lines = claims.table(claims.ledger(measured(rows(CLASSIC)), paper)).splitlines()
     assert len(lines) == 2 + 11
-    assert lines[0] == "| | claim | MNIST | CIFAR-10 | CelebA | digits | the paper's own curves |"
+    assert lines[0] == "| | claim | MNIST | CIFAR-10 | CelebA | digits | the printed curves |"
     assert {line.count("|") for line in lines} == {8}
     assert (
         lines[3].startswith("| 2 | classic saturates") and "| holds | not yet | not yet |  | MNIST holds, " in lines[3]
