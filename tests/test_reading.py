@@ -1108,8 +1108,8 @@ def readme():
         "does (the same network otherwise, the same epochs, no search) | "
         f"{count(runs(64, *LEAKY), runs(64, *CALM))}",
         f"close {closed(tuned[64])}, with the leaky ReLU besides {closed(both)}. With 16 and 24 numbers they alone "
-        "reach the INN as the paper trains it (at 24 both have 0.025; at 8 and 12 the printed curves are about level anyway) "
-        f"| {count(runs(64, *TUNED), runs(64, *LENT))}; at 16 and 24 one or two",
+        "reach the INN as the paper trains it (at 24 both have 0.025; at 8 and 12 the printed curves are about level "
+        f"anyway) | {count(runs(64, *TUNED), runs(64, *LENT))}; at 16 and 24 one or two",
         f"Yes: `classic_1024` has {lent.mean():.4f}, with better settings, five times the parameters and fifteen times "
         f"the INN's steps, which take {pc(tera('classic_1024', 'mnist', 'borrowed') / tera('inn', 'mnist'))} of its "
         f"operations (more than all of them if the search for the settings is counted); at 32 it is "
