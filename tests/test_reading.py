@@ -619,6 +619,8 @@ def encoder_or_decoder():
     leaks = of_start.index.get_level_values("model") == "classic_leaky"
     assert (len(of_start), leaks.sum()) == (8, 2), "eight networks, six with ReLUs and two leaky ones"
     assert set(of_start.index.get_level_values("bottleneck")) == {16, 24, 32, 48}, "at 16 to 48"
+    wide = settings.curve_title("classic_1024", "borrowed")
+    assert gap(first, 24, wide) < gap(best, 24, wide) < 0 and SHARES["seeds"][wide, 24, "test"] == 1, "less so"
     leaky = settings.curve_title(*LEAKY)
     smaller = [1 - part(leaky, k) / part("classic", k) for k in (4, 12, 32, 64)]
     at_all = [part(leaky, k) for k in (4, 12, 32, 64)]
@@ -661,6 +663,10 @@ def encoder_or_decoder():
         f"{gone('classic, tuned', 64)} ({part('classic, tuned', 64):.4f}; one run, the highest of its three) and "
         f"the INN {gone('INN', 64)} "
         f"({part('INN', 64):.4f})",
+        f"is ahead of the INN at 24 with the encoder's numbers ({first[wide, 24, 'test']:.4f} and "
+        f"{first['INN', 24, 'test']:.4f}), and less so with the best ones found ({best[wide, 24, 'test']:.4f} and "
+        f"{best['INN', 24, 'test']:.4f}): {gone(wide, 24)} ({part(wide, 24):.4f}) of its loss goes away there, "
+        f"{gone('INN', 24)} ({part('INN', 24):.4f}) of the INN's (one run each)",
         f"At 12 and 32 the leaky one's part is {part(lent, 12):.4f} and {part(lent, 32):.4f} (one run each)",
         f"from {part(leaky, 4):.4f} at 4 to {part(leaky, 64):.4f} at 64 (one run each), as that of the network with "
         f"ReLUs does, and is {100 * min(smaller):.0f} to {pc(max(smaller))} smaller",
