@@ -474,8 +474,12 @@ def claim_3(measured: Measured, dataset: str) -> Verdict:
     evidence += "falls to the end" if falls else f"no longer falls ({at(inn, against)} at {against})"
     ahead = [k for k in ks if classic[k] < inn[k]]
     evidence += f"; classic is better at {', '.join(map(str, ahead))}" if ahead else ""
-    for model, recipe, how in (("classic", "late", "late decay"), ("classic_leaky", "paper", "the INN's leaky ReLU")):
-        other = measured.curve(dataset, model, recipe)
+    kin = {
+        "late decay": ("classic", "late"), "the INN's leaky ReLU": ("classic_leaky", "paper"),
+        "the INN's leaky ReLU and late decay": ("classic_leaky", "late"),
+    }  # fmt: skip
+    for how, curve in kin.items():
+        other = measured.curve(dataset, *curve)
         evidence += f"; with {how} classic has {at(other, last)}" if last in other else ""
     return judged(falls and below(inn, classic, ks, SIGNIFICANT), evidence)
 

@@ -151,6 +151,8 @@ def test_3_the_inn_falls_to_the_end_and_is_clearly_better():
     assert leaky.verdict == HOLDS and leaky.evidence.endswith("with the INN's leaky ReLU classic has 0.0170"), (
         "quoted, not judged: the claim is of the paper's models"
     )
+    both = judge(3, rows(CLASSIC), rows(INN, "inn"), rows({64: 0.017}, "classic_leaky", recipe="late"))
+    assert both.evidence.endswith("with the INN's leaky ReLU and late decay classic has 0.0170")
 
 
 def test_4_wide_models_lie_between():
