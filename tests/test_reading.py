@@ -1138,8 +1138,8 @@ def readme():
         f"Yes, with the paper's settings: the INN has {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} | "
         f"{count(runs(64, 'inn'), runs(64))}",
         f"half of it closes, and {closed(loss(64, *CALM))} if the learning rate also falls once and late, as the INN's "
-        "does (the same network otherwise, the same epochs, no search). Up to 24 numbers that network is level with "
-        f"the INN or ahead ({calm[24]:.4f} and {loss(24, 'inn'):.4f} at 24); from 32 on it is flat | "
+        "does (the same network otherwise, the same epochs, no search). With 12 to 24 numbers that network is level "
+        f"with the INN or ahead ({calm[24]:.4f} and {loss(24, 'inn'):.4f} at 24); from 32 on it is flat | "
         f"{count(runs(64, *LEAKY), runs(64, *CALM))}; below 64 mostly one",
         f"it is at most {pc(calm[24] / loss(24, 'inn') - 1)} above the INN up to 24, and flat from 32 on, too "
         f"({calm[32]:.4f} there, {calm[64]:.4f} at 64)",
