@@ -61,7 +61,7 @@ def saturations(ours: Measured, paper: Measured, dataset: str = "mnist") -> Figu
     Raises:
         FigureError: neither of the two has a curve of this data set.
     """
-    sides = [(side, name) for side, name in ((paper, "printed in the paper"), (ours, "ours")) if _models(side, dataset)]
+    sides = [(side, name) for side, name in ((paper, "printed"), (ours, "ours")) if _models(side, dataset)]
     if not sides:
         raise FigureError(f"there is no curve of {dataset}")
     figure, panels = plt.subplots(1, len(sides), figsize=(7.6, 3.1), sharey=True, sharex=True, squeeze=False)

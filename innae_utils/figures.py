@@ -566,7 +566,7 @@ def caption(
     reading = ["Lines are means over seeds, bands reach from the smallest to the largest seed."]
     theirs = [] if printed is None else printed[printed["dataset"].isin(datasets)]
     if len(theirs):
-        reading.append(f"Grey: the paper's figure, read off (to {theirs['read_error'].max():g}).")
+        reading.append(f"Grey: the authors' stored plots, read off (to {theirs['read_error'].max():g}).")
     within = f"the first point of a curve of ours at most {SATURATION_TOLERANCE:.0%} above its last"
     reading.append(f"Ring (no verdict): {within}; none on curves run at less than half of the bottlenecks.")
     reading.append("Parameters are counted from the networks, run or not.")

@@ -39,7 +39,7 @@ def test_rings_mark_where_classic_curves_saturate(paper):
     assert [list(line.get_xdata()) for line in right.get_lines() if line.get_fillstyle() == "none"] == [[12]]
     assert labels(left) == ["INN", "classic", "classic 1024", "classic 2048"] and labels(right) == ["INN", "classic"]
     (alone,) = claim_figures.saturations(measured(), paper).axes
-    assert alone.get_title(loc="left") == "MNIST, printed in the paper"
+    assert alone.get_title(loc="left") == "MNIST, printed"
     with pytest.raises(FigureError, match="no curve of mnist"):
         claim_figures.saturations(measured(), measured())
 

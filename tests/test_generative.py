@@ -283,11 +283,12 @@ def test_the_tables_are_those_of_the_published_numbers(dataset):
     assert generative.markdown(numbers, areas) in told
     seeds = {"digits": set(settings.DATASETS["digits"].seeds), "mnist": {2}}
     assert set(numbers["seed"]) == seeds[dataset]
-    losses = numbers[numbers["measure"] == "test L1"].groupby("model")["value"].mean()
-    rows = figures.with_curves(publishing.published().query("dataset == @dataset"))
-    for (curve, k), _ in numbers[numbers["measure"] == "test L1"].groupby(["model", "bottleneck"]):
-        of_rows = rows[(rows["curve"] == curve) & (rows["bottleneck"] == k) & rows["seed"].isin(numbers["seed"])]
-        assert losses[curve] == pytest.approx(of_rows["test_l1"].mean(), rel=0.03), f"{curve}: of other code"
+    rows = figures.with_curves(publishing.published().query("dataset == @dataset")).drop(columns="model")
+    of_table = numbers[numbers["measure"] == "test L1"].rename(columns={"model": "curve"})
+    both = of_table.merge(rows, on=["curve", "bottleneck", "seed"], validate="1:1")
+    assert len(both) == len(of_table) > 0
+    apart = (both["value"] / both["test_l1"] - 1).abs()  # digits' VAE was run again, on another machine
+    assert apart.max() < (0.05 if dataset == "digits" else 1e-4) and (apart < 5e-3).mean() >= 0.75
     found = numbers.set_index(["model", "measure"])["value"]
     low, high = (found["INN VAE", name] for name in ("smallest std", "largest std"))
     recalls = [found[f"classic {name}, late decay", "recall"] for name in ("VAE", "MMD")]
