@@ -20,7 +20,7 @@ from innae_utils import parameters, publishing, results, settings, sweeps
 PICKED = ("models", "recipes")
 NAMES = ("dataset", "figures", "bottleneck", *PICKED)
 IN_SHORT = {
-    "mnist": {"models": "inn,classic,classic_leaky,classic_1024", "recipes": "paper,late,tuned,borrowed"},
+    "mnist": {"models": "inn,classic,classic_leaky,classic_1024", "recipes": "paper,late,tuned,borrowed,double_lr"},
     "digits": {"models": "inn,classic", "recipes": "paper,late"},  # what `make figures` draws
 }
 
