@@ -807,7 +807,7 @@ def dead_units():
     ks = [int(k) for k in ks if k >= 12]
     assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks} == {k: 3 if k == 64 else 2 for k in ks}
 
-    assert {k: len(runs(k, *CALM)) for k in ks} == {k: 2 if k == 64 else 1 for k in ks}, "two seeds; the others one"
+    assert {k: len(runs(k, *CALM)) for k in ks} == {k: 2 if k in (24, 32, 64) else 1 for k in ks}, "two at these"
     calm, ours = ({k: loss(k, *at) for k in ks} for at in (CALM, ("inn",)))
     gone_too = [(loss(k) - calm[k]) / (loss(k) - ours[k]) for k in ks]
     assert apart(runs(64, *TUNED)) > abs(calm[64] - loss(64, *TUNED)), "about as much as tuned settings do with ReLUs"
@@ -888,7 +888,7 @@ def dead_units():
         table_row("share of the gap to the INN that goes away", map(pc, gone_too)),
         f"is {less(calm[12], ours[12])} and {less(calm[16], ours[16])} *below* the INN as the paper trains it at 12 "
         f"and 16, {pc(calm[24] / ours[24] - 1)} above it at 24 and {pc(calm[32] / ours[32] - 1)} above it at 32; at 64 "
-        f"{closed(calm[64])} of the gap goes away (two seeds; the others one)",
+        f"{closed(calm[64])} of the gap goes away (two seeds at 24, 32 and 64, one at the others)",
         f"from there to 64 it falls by {less(calm[64], calm[32])}, in training as well "
         f"({less(training(64, *CALM), training(32, *CALM))}), the INN by {less(ours[64], ours[32])}",
         f"and at 32 {pc(calm_digits)} of the gap goes away (two seeds)",
@@ -1154,7 +1154,7 @@ def readme():
         f"half of it closes, and {closed(loss(64, *CALM))} if the learning rate also falls once and late, as the INN's "
         "does (the same network otherwise, the same epochs, no search). At 12, 16 and 24 that network is level with "
         f"the INN or ahead ({calm[24]:.4f} and {loss(24, 'inn'):.4f} at 24); from 32 on it falls little | "
-        f"{count(runs(64, *LEAKY), runs(64, *CALM))}; below 64 mostly one",
+        f"{count(runs(64, *LEAKY), runs(64, *CALM))}; at 12 and 16 one",
         f"it is at most {pc(calm[24] / loss(24, 'inn') - 1)} above the INN at 12, 16 and 24, and by the means flat "
         f"from 32 on, too ({calm[32]:.4f} there, {calm[64]:.4f} at 64)",
         f"close {closed(tuned[64])}, with the leaky ReLU besides {closed(both)}. With 16 and 24 numbers they alone "
@@ -1303,7 +1303,7 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
     several = {recipe: set(rows.loc[rows["seed"] > 0, "bottleneck"]) for recipe, rows in leaky.groupby("recipe")}
     assert several["paper"] == {12, 16, 24, 32, 48, 64}, "at the paper's settings with a second seed below 12"
     assert set(leaky.loc[leaky["recipe"] == "late", "bottleneck"]) == {12, 16, 24, 32, 48, 64}, "late: not below 12"
-    assert several["late"] == {64}, "but at 64"
+    assert several["late"] == {24, 32, 64}, "not with second seeds at 12, 16 and 48"
     seconds = mine[mine["machine"].str.startswith("NVIDIA H200")].groupby("dataset")["seconds"]
     low, high, mean = seconds.min().round().astype(int), seconds.max().round().astype(int), seconds.mean()
     jobs = {name: len(sweeps.check_sweep({"dataset": name, "seeds": "0"}).jobs) for name in all_of}
