@@ -466,6 +466,14 @@ def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_th
     assert "more of other seeds or settings" in figures.caption(both, None, ["digits"])[1]
 
 
+def test_a_dot_on_a_star_is_seen():
+    both = pd.concat([table(), table(model="classic", recipe="tuned"), table(model="inn", recipe="double_lr")])
+    left = figures.figure5(both).axes[0]
+    lines = {line.get_color(): line for line in left.lines if line.get_marker() != "None"}
+    star, dot = (lines[figures.colour_of(curve)] for curve in ("classic, tuned", figures.FASTER))
+    assert dot.get_zorder() > star.get_zorder() and dot.get_markersize() < star.get_markersize() / 2, "on top, smaller"
+
+
 def test_curves_with_pictures_of_their_own_are_named_and_not_drawn():
     aside = pd.concat([table(model="inn_vae", recipe="paper"), table(recipe="no_padding", model="inn")])
     both = pd.concat([table(), aside])
