@@ -633,6 +633,9 @@ def encoder_or_decoder():
     assert (len(of_start), leaks.sum()) == (8, 2), "eight networks, six with ReLUs and two leaky ones"
     assert set(of_start.index.get_level_values("bottleneck")) == {16, 24, 32, 48}, "at 16 to 48"
     wide = settings.curve_title("classic_1024", "borrowed")
+    faster = settings.curve_title(*FASTER)
+    assert abs(first[faster, 24, "test"] / first[wide, 24, "test"] - 1) < claims.MARGIN, "level"
+    assert best[faster, 24, "test"] < 0.95 * best[wide, 24, "test"], "ahead"
     assert gap(first, 24, wide) < gap(best, 24, wide) < 0 and SHARES["seeds"][wide, 24, "test"] == 1, "less so"
     leaky = settings.curve_title(*LEAKY)
     smaller = [1 - part(leaky, k) / part("classic", k) for k in (4, 12, 32, 64)]
@@ -679,7 +682,9 @@ def encoder_or_decoder():
         f"is ahead of the INN at 24 with the encoder's numbers ({first[wide, 24, 'test']:.4f} and "
         f"{first['INN', 24, 'test']:.4f}), and less so with the best ones found ({best[wide, 24, 'test']:.4f} and "
         f"{best['INN', 24, 'test']:.4f}): {gone(wide, 24)} ({part(wide, 24):.4f}) of its loss goes away there, "
-        f"{gone('INN', 24)} ({part('INN', 24):.4f}) of the INN's (one run each)",
+        f"{gone('INN', 24)} ({part('INN', 24):.4f}) of the INN's (one run each). With twice its learning rate the INN "
+        f"is level with it with the encoder's numbers ({first[faster, 24, 'test']:.4f}), and ahead with the best "
+        f"({best[faster, 24, 'test']:.4f}): {gone(faster, 24)} ({part(faster, 24):.4f}) goes away",
         f"At 12 and 32 the leaky one's part is {part(lent, 12):.4f} and {part(lent, 32):.4f} (one run each)",
         f"from {part(leaky, 4):.4f} at 4 to {part(leaky, 64):.4f} at 64 (one run each), as that of the network with "
         f"ReLUs does, and is {100 * min(smaller):.0f} to {pc(max(smaller))} smaller",
