@@ -923,7 +923,8 @@ def dead_units():
         f"{shrunk[0][16]:.4f} and {shrunk[0][32]:.4f}: {pc(on_digits)} of the gap at 32 goes away (two seeds), and it "
         "is flat from 16 on, as `classic` is",
         f"It overfits there ({training(32, *LEAKY, 'digits'):.4f} in training)",
-        f"`classic_leaky` has {lent:.4f} at 64 (two seeds; {training(64, *LENT):.4f} in training), {closed(lent)} of the gap",
+        f"`classic_leaky` has {lent:.4f} at 64 (two seeds; {training(64, *LENT):.4f} in training), {closed(lent)} of "
+        "the gap",
         f"The two are {listed(f'{each:.4f}' for each in by_seed['test_l1_x'])}; `classic` with the same settings and "
         f"seeds has {listed(f'{each:.4f}' for each in by_seed['test_l1_y'])}",
         f"ends {listed(pc(each / loss(64, 'inn') - 1) for each in by_seed['test_l1_x'])} above the INN",
