@@ -166,7 +166,7 @@ def in_short():
     at_tuned = tuned_curve()
     level = [k for k, at in at_tuned.items() if at <= 1.01 * loss(k, "inn")]
     assert level == [8, 12, 16, 24] and [*at_tuned] == [*level, 32, 48, 64], "the four up to 24"
-    assert min(at_tuned[32], at_tuned[48]) > max(at_tuned[24], at_tuned[64]), "above both"
+    assert at_tuned[32] > max(at_tuned[24], at_tuned[64]), "above both"
     return [
         f"On MNIST yes, at all {done} bottlenecks. On CIFAR-10 it is off by "
         + listed(f"{loss(k, *OTHER) - printed(k, 'inn', 'cifar10'):+.4f} at {k}" for k in (64, 256, 1024)),
@@ -176,7 +176,8 @@ def in_short():
         f"twice its learning rate alone takes it to {INN_CHANGES['test_l1']['learning rate x 2']:.4f} at 64",
         f"Not at 12: the loss falls by {less(loss(64, *TUNED), loss(12, *TUNED))} from 12 to 64, not by "
         f"{less(loss(64), loss(12))}",
-        f"at 24 it is within {pc(math.ceil(100 * (loss(24, *TUNED) / loss(64, *TUNED) - 1)) / 100)} of that at 64",
+        f"at 24 it is within {pc(math.ceil(100 * (loss(24, *TUNED) / loss(64, *TUNED) - 1)) / 100)} of that at 64, "
+        f"at 32 above both, and at 48 two runs are {apart(runs(48, *TUNED)):.4f} apart",
         f"with them at least {gone('classic, tuned', 64)} of the tuned loss at 64 goes away, and {gone('INN', 64)} of "
         "the INN's",
         f"the INN at 64 has {loss(64, 'inn'):.4f} over its four seeds, {INN_CHANGES['test_l1']['as it is']:.4f} or "
@@ -486,6 +487,8 @@ def saturation():
     learnt = {k: training(k, *TUNED) for k in at}
     ours = {k: loss(k, "inn") for k in at}
     two = {k: runs(k, *TUNED)["test_l1"].sort_values() for k in (24, 32)}
+    low, high = sorted(runs(48, *TUNED)["test_l1"])
+    assert low == tuned_losses().min() and at[24] < high < at[32], "below all others, and between"
     assert two[24].max() < two[32].min() and len(two[24]) == len(two[32]) == 2, "in both runs"
     assert abs(at[24] / ours[24] - 1) < 0.01, "level"
     assert len(runs(24, "inn")) == 1, "two runs and one"
@@ -494,7 +497,7 @@ def saturation():
     tuned, inn = (rows.mean(numeric_only=True) for rows in digits)
     return [
         f"give {at[8]:.4f} at 8, {at[12]:.4f} at 12, {at[16]:.4f} at 16, {at[24]:.4f} at 24, "
-        f"{at[32]:.4f} at 32 and {at[48]:.4f} at 48",
+        f"{at[32]:.4f} at 32 and {at[48]:.4f} at 48 (means)",
         f"From 12 to 64 the loss falls by {less(at[64], at[12])} ({less(learnt[64], learnt[12])} in training); with "
         f"the paper's settings it falls by "
         f"{less(loss(64), loss(12))}, and the INN's by {less(ours[64], ours[12])}",
@@ -506,7 +509,8 @@ def saturation():
         f"{pc(results.SATURATION_TOLERANCE)} count as level), so whether it saturates there is undecided: with the "
         f"scatter between its seeds it does in {pc(tuned_saturates_at()[24])} of redraws",
         f"At 32 it is higher than at 24 in both runs ({listed(f'{each:.4f}' for each in two[32])}), in training, too "
-        f"({learnt[24]:.4f} and {learnt[32]:.4f}, means), and at 48 as well ({at[48]:.4f}, one run)",
+        f"({learnt[24]:.4f} and {learnt[32]:.4f}, means); at 48 one run is below all others of this network "
+        f"({low:.4f}), the other between ({high:.4f})",
         f"they overfit ({learnt[8]:.4f} and {learnt[12]:.4f} in training)",
         f"within {pc(tuned['test_l1'] / inn['test_l1'] - 1)} of the INN at 32 in the test ({tuned['test_l1']:.4f} and "
         f"{inn['test_l1']:.4f}; the INN's two seeds are {apart(digits[1]):.4f} apart)",
@@ -1049,8 +1053,9 @@ def readme():
     assert 1 / 3 < in_16_bits.loc[~in_16_bits["inn"], "half"].mean() < 0.42, "a good third of the classic ones"
     at_tuned = tuned_curve()
     where = tuned_saturates_at()
-    assert where.max() < 0.9 and where.get(24, 0) + where.get(32, 0) + where.get(64, 0) > 0.9, "at 24 or later"
-    assert [len(runs(k, *TUNED)) for k in (16, 24, 32, 48)] == [1, 2, 2, 1], "2 runs at 24 and 32, 1 at 16 and 48"
+    assert where.max() < 0.9 and where[where.index >= 24].sum() > 0.9, "at 24 or beyond"
+    assert [len(runs(k, *TUNED)) for k in (16, 24, 32, 48)] == [1, 2, 2, 2], "2 runs at 24 to 48, 1 at 16"
+    low, high = sorted(runs(48, *TUNED)["test_l1"])
     assert {k for k in at_tuned if at_tuned[k] < 1.01 * loss(k, "inn")} == {8, 12, 16, 24}, "16 and 24, and below"
     assert {len(runs(k, *curve)) for k in (16, 24) for curve in (TUNED, ("inn", "paper"))} == {1, 2}
     assert max(abs(printed(k) / printed(k, "inn") - 1) for k in (8, 12)) < 0.05, "about level anyway"
@@ -1204,7 +1209,7 @@ def readme():
         f"one drop of the learning rate, at {pc(late_one.milestones[0] / late_one.epochs)} of the epochs",
         f"has {tuned[12]:.4f} at 12, below the INN ({ours[12]:.4f}), is level with it at 24 ({at_tuned[24]:.4f} and "
         f"{loss(24, 'inn'):.4f}; two runs and one), and has {tuned[64]:.4f} at 64",
-        f"At 32 and 48 it has {at_tuned[32]:.4f} and {at_tuned[48]:.4f}, above 24",
+        f"At 32 it has {at_tuned[32]:.4f}, above 24, in both runs; at 48 one run has {low:.4f}, the other {high:.4f}",
         f"with the paper's settings ours is on average {mean:.3f} above the printed one, "
         f"{mean / standard_error(points, deviation):.1f} standard errors",
         f"at 32 it has {loss(32, 'classic', 'late', 'digits'):.4f}, and {late:.4f} in training",
