@@ -1054,7 +1054,7 @@ def readme():
     at_tuned = tuned_curve()
     where = tuned_saturates_at()
     assert where.max() < 0.9 and where[where.index >= 24].sum() > 0.9, "at 24 or beyond"
-    assert [len(runs(k, *TUNED)) for k in (16, 24, 32, 48)] == [1, 2, 2, 2], "2 runs at 24 to 48, 1 at 16"
+    assert [len(runs(k, *TUNED)) for k in (16, 24, 32, 48)] == [2, 2, 2, 2], "2 runs at 16 to 48"
     low, high = sorted(runs(48, *TUNED)["test_l1"])
     assert {k for k in at_tuned if at_tuned[k] < 1.01 * loss(k, "inn")} == {8, 12, 16, 24}, "16 and 24, and below"
     assert {len(runs(k, *curve)) for k in (16, 24) for curve in (TUNED, ("inn", "paper"))} == {1, 2}
