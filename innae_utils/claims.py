@@ -31,7 +31,7 @@ HOLDS, FAILS, OPEN = "holds", "does not hold", "not yet measured"
 UNDECIDED = "undecided"  # it holds, or does not, but with other seeds might not, or might
 UNPRINTED = "not printed"  # what OPEN is for the printed curves
 
-# ---- tolerances: each a share of a loss, unless it says otherwise ------------------------------------------------
+# ---- tolerances: each a share of a loss, unless `TOLERANCES` says otherwise ---------------------------------------
 
 COMPARABLE = 0.10  # "comparable", "relatively small": the printed curves below saturation differ by up to 9 %
 SIGNIFICANT = 0.10  # "significantly better": further apart than what counts as comparable
@@ -39,14 +39,14 @@ MARGIN = 0.02  # closer than that, two losses count as level; what chance may do
 DIVERGENCE = 0.05  # "no significant divergence" of test and training loss: too little to make a curve flat
 SLIGHT = 0.01  # "slightly improves convergence rate": the mean training loss before the learning rate falls
 ABOUT = 2**0.5  # "at about": a factor either way, half of a doubling of the bottleneck
-LOG_DET_ERROR = 1e-8  # nats, in float64
-MIN_POINTS = 2  # bottlenecks that a comparison needs
-MIN_SEEDS = 2  # seeds that the ablation needs, and a curve that dips: both effects are as small as theirs
-MIN_TRIALS = 20  # finished trials that make a tuning study
-SURE = 0.9  # a verdict counts if this share of its redraws agree
-REDRAWS = 1000  # of the losses, with the scatter between seeds
-MIN_FREEDOM = 5  # degrees of freedom that an estimate of that scatter needs: runs, less the points they belong to
-TOLERANCES = {  # and what claims.md says of each
+LOG_DET_ERROR = 1e-8  # in float64
+MIN_POINTS = 2
+MIN_SEEDS = 2  # both effects are as small as the scatter between seeds
+MIN_TRIALS = 20
+SURE = 0.9
+REDRAWS = 1000
+MIN_FREEDOM = 5  # runs, less the points they belong to
+TOLERANCES = {  # what each is, for claims.md and 21_claims
     "COMPARABLE": "the share by which two losses that are about equal differ at most",
     "SIGNIFICANT": "the share by which a loss lies below another at least, to be clearly better",
     "MARGIN": "the share by which a loss must lie below another, to be below it",

@@ -97,9 +97,14 @@ def seeds_of(model):
     return sensitivity.between_seeds(ROWS[mine], PRINTED)
 
 
+def share_closed(other, k=64, dataset="mnist"):
+    """The share of the gap, from the classic loss with the paper's settings to the INN's, that goes away."""
+    classic, inn = (loss(k, model, "paper", dataset) for model in ("classic", "inn"))
+    return (classic - other) / (classic - inn)
+
+
 def closed(other):
-    """The share of the gap at 64, from the classic loss with the paper's settings to the INN's, that goes away."""
-    return pc((loss(64) - other) / (loss(64) - loss(64, "inn")))
+    return pc(share_closed(other))
 
 
 def tera(model, dataset, recipe="paper", k=64):
@@ -818,12 +823,10 @@ def dead_units():
 
     assert {k: len(runs(k, *CALM)) for k in ks} == {k: 2 if k in (24, 32, 64) else 1 for k in ks}, "two at these"
     calm, ours = ({k: loss(k, *at) for k in ks} for at in (CALM, ("inn",)))
-    gone_too = [(loss(k) - calm[k]) / (loss(k) - ours[k]) for k in ks]
+    gone_too = [share_closed(calm[k], k) for k in ks]
     assert apart(runs(64, *TUNED)) > abs(calm[64] - loss(64, *TUNED)), "about as much as tuned settings do with ReLUs"
     assert results.saturation(calm) == 32, "turns flat at 32"
-    calm_digits = (loss(32, "classic", "paper", "digits") - loss(32, *CALM, "digits")) / (
-        loss(32, "classic", "paper", "digits") - loss(32, "inn", "paper", "digits")
-    )
+    on_digits, calm_digits = (share_closed(loss(32, *curve, "digits"), 32, "digits") for curve in (LEAKY, CALM))
     plain_runs = [switching(k) for k in (16, 24, 32, 48)]
     assert all(len(each) == 1 for each in plain_runs), "one run each"
     some_live, some_switch = zip(*(each for (each,) in plain_runs), strict=True)
@@ -840,7 +843,7 @@ def dead_units():
     )]  # fmt: skip
     assert min(second[0]) > max(second[1]), "more"
     assert all(loss(k, *LEAKY) < loss(k) for k in (16, 48)), "ahead"
-    gone = [(loss(k) - loss(k, *LEAKY)) / (loss(k) - loss(k, "inn")) for k in ks]
+    gone = [share_closed(loss(k, *LEAKY), k) for k in ks]
     of_printed = [pc((printed(k) - loss(k, *LEAKY)) / (printed(k) - printed(k, "inn"))) for k in (16, 24, 32, 64)]
     assert all(loss(k, *LEAKY) > printed(k) for k in (6, 8, 12)), "above the printed one"
     assert max(abs(printed(k) / printed(k, "inn") - 1) for k in (6, 8, 12)) < claims.COMPARABLE, "about level"
@@ -859,8 +862,6 @@ def dead_units():
     assert results.saturation(curve) == 32, "turns flat at 32"
     at_small = [1 - loss(k, *LEAKY) / loss(k) for k in (2, 3, 4, 6, 8)]
     assert max(at_small) < min(1 - curve[k] / loss(k) for k in ks), "less of a difference"
-    on_digits = loss(32, "classic", "paper", "digits") - loss(32, *LEAKY, "digits")
-    on_digits /= loss(32, "classic", "paper", "digits") - loss(32, "inn", "paper", "digits")
     assert len(runs(32, *LEAKY, "digits")) == 2
     lent, small = loss(64, *LENT), {k: loss(k, *LENT, "digits") for k in (2, 4, 8, 16, 32)}
     with_relus, inn_tuned = {k: loss(k, *TUNED, "digits") for k in small}, loss(32, "inn", "tuned", "digits")
@@ -1103,8 +1104,7 @@ def readme():
     assert results.saturation({k: loss(k, "classic_deep") for k in (4, 12, 24, 32, 64)}) == 12, "flat from 12 on"
     fewer = ledger().loc[(9, "cifar10")]
     assert fewer["ours"] == claims.FAILS and "classic has fewer up to k = 32" in fewer["evidence"]
-    of_the_gap = (loss(64) - loss(64, *LEAKY)) / (loss(64) - loss(64, "inn"))
-    assert 0.45 < of_the_gap < 0.55, "half of that gap is gone"
+    assert 0.45 < share_closed(loss(64, *LEAKY)) < 0.55, "half of that gap is gone"
     faster, as_it_is = INN_CHANGES["test_l1"][["learning rate x 2", "as it is"]]
     assert faster < min(each for each, *_ in at_64.values()), "ahead of all of these"
     _, size, epochs_of_inn, operations, _ = at_64["INN, the paper's settings"]
@@ -1178,8 +1178,7 @@ def readme():
         f"{count(lent)}, at 24 and 32 one",
         f"the dearest of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times that of the tuned "
         f"classic network. Counting the {len(STUDY)} trials of the search for its settings, though, the tuned one took "
-        f"{searched[0]:,.0f} TFLOP "
-        f"and `classic_1024` {searched[1]:,.0f}, more than the INN",
+        f"{searched[0]:,.0f} TFLOP and `classic_1024` {searched[1]:,.0f}, more than the INN",
         f"at 1024, {colour[0]:,.0f} for the classic one and {colour[1]:,.0f} for the INN",
         "one is trained for {} epochs, the other for {})".format(
             *(settings.find_recipe("cifar10", model, "paper").epochs for model in ("classic", "inn"))
