@@ -38,12 +38,15 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("classic_deep", "borrowed"), ("inn", "tuned"), ("classic_leaky", "paper"), ("classic_leaky", "late"),
         ("classic_leaky", "borrowed"), ("inn_relu", "paper"), ("classic_leaky", "tuned"),
         ("inn", "double_lr"),
+        ("classic_1024_leaky", "paper"), ("classic_1024_leaky", "late"), ("classic_1024_leaky", "borrowed"),
+        ("classic_deep_leaky", "paper"), ("classic_deep_leaky", "late"), ("classic_deep_leaky", "borrowed"),
     )
 ]  # fmt: skip
+WIDE_LEAKY = tuple(leaky for leaky, plain in settings.LEAKY.items() if plain != "classic")
 ELSEWHERE = {
     curve
     for curve in CURVES
-    if curve.startswith(tuple(settings.MODEL_TITLES[model] for model in settings.VARIATIONAL))
+    if curve.startswith(tuple(settings.MODEL_TITLES[model] for model in (*settings.VARIATIONAL, *WIDE_LEAKY)))
     or curve == settings.curve_title("inn", "no_padding")
 }
 FASTER = settings.curve_title("inn", "double_lr")
@@ -115,7 +118,8 @@ def drawn(rows: pd.DataFrame) -> list[str]:
 
     Runs with epochs, weights or an image size of their own make curves of their own, drawn beside their recipe's.
 
-    Those with pictures of their own elsewhere (variational models, the ablation) are drawn only if there are no others.
+    Those with pictures or tables of their own elsewhere (variational models, the ablation, wider and deeper ones with
+    leaky ReLUs) are drawn only if there are no others.
     """
     found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
     found = {curve for curve in found if base(curve) not in ELSEWHERE} or found

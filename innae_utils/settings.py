@@ -120,13 +120,14 @@ COMMON: dict[str, dict[str, Any]] = {
 OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec`
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
-VARIANTS = ("classic_leaky", "inn_relu")  # ours: each with the other family's activation, in all else the same
+LEAKY = {f"{name}_leaky": name for name in ("classic", "classic_1024", "classic_deep")}  # with the INN's activation
+VARIANTS = (*LEAKY, "inn_relu")  # ours: each with the other family's activation, in all else the same
 BY_NAME = (*VARIATIONAL, *VARIANTS)  # in no sweep that does not name them; no claim is about them
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
     _known |= {"inn_vae": _known["inn"], "classic_mmd": _known["classic"]}  # the very same networks
     _known["classic_vae"] = replace(_known["classic"], gaussian=True)
-    _known["classic_leaky"] = replace(_known["classic"], leak=LEAK)
+    _known |= {leaky: replace(_known[name], leak=LEAK) for leaky, name in LEAKY.items() if name in _known}
     _known["inn_relu"] = replace(_known["inn"], leak=0.0)
 MODEL_TITLES = {
     "inn": "INN",
@@ -135,6 +136,8 @@ MODEL_TITLES = {
     "classic_2048": "classic 2048",
     "classic_deep": "classic deep",
     "classic_leaky": "classic leaky",
+    "classic_1024_leaky": "classic 1024 leaky",
+    "classic_deep_leaky": "classic deep leaky",
     "inn_relu": "INN with ReLUs",
     "inn_vae": "INN VAE",
     "classic_mmd": "classic MMD",

@@ -19,6 +19,8 @@ PARAMETERS = {
     ("digits", "classic_leaky"): (395_072, 257),
     ("mnist", "classic_leaky"): (1_133_072, 257),
     ("cifar10", "classic_leaky"): (12_549_379, 18_433),
+    ("mnist", "classic_1024_leaky"): (5_806_864, 2_049),
+    ("mnist", "classic_deep_leaky"): (7_906_064, 2_049),
     ("digits", "inn_relu"): (76_696, 0),
     ("mnist", "inn_relu"): (1_121_192, 0),
     ("cifar10", "inn_relu"): (13_235_176, 0),
@@ -110,9 +112,12 @@ def test_a_vaes_noise_does_not_drown_the_means_at_the_start(bottleneck):
     assert (log_variance / 2).exp().mean() < mean.std(0).mean()
 
 
-@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
-def test_the_leaky_one_is_classics_network_with_the_inns_activation(dataset):
-    leaky, plain = (models.build(name, dataset, 12, seed=3) for name in ("classic_leaky", "classic"))
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [("mnist", "classic"), ("mnist", "classic_1024"), ("mnist", "classic_deep"), ("cifar10", "classic")],
+)
+def test_a_leaky_one_is_its_plain_network_with_the_inns_activation(dataset, name):
+    leaky, plain = (models.build(of, dataset, 12, seed=3) for of in (f"{name}_leaky", name))
     assert all(torch.equal(one, two) for one, two in zip(leaky.parameters(), plain.parameters(), strict=True))
     pairs = [pair for pair in zip(leaky.modules(), plain.modules(), strict=True) if type(pair[0]) is not type(pair[1])]
     assert pairs and all(isinstance(two, nn.ReLU) for _, two in pairs)

@@ -66,7 +66,7 @@ def test_the_ablation_and_the_doubled_learning_rate_change_one_value_and_nothing
 
 def test_borrowed_is_classics_tuned_recipe_for_its_wider_deeper_and_leaky_kin_alone():
     tuned = find_recipe("mnist", "classic", "tuned")
-    for model in ("classic_1024", "classic_2048", "classic_deep", "classic_leaky"):
+    for model in ("classic_1024", "classic_2048", "classic_deep", *settings.LEAKY):
         assert find_recipe("mnist", model, "borrowed") == tuned != find_recipe("mnist", model, "paper")
         assert "borrowed" in settings.recipes_of("mnist", model)
     for dataset, model in (("mnist", "inn"), ("mnist", "classic"), ("mnist", "classic_vae"), ("cifar10", "classic")):
