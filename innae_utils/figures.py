@@ -40,13 +40,17 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("inn", "double_lr"),
         ("classic_1024_leaky", "paper"), ("classic_1024_leaky", "late"), ("classic_1024_leaky", "borrowed"),
         ("classic_deep_leaky", "paper"), ("classic_deep_leaky", "late"), ("classic_deep_leaky", "borrowed"),
+        ("inn_double_depth", "paper"), ("inn_double_depth", "double_lr"),
+        ("classic_double_depth", "paper"), ("classic_double_depth", "late"), ("classic_double_depth", "borrowed"),
+        ("classic_leaky_double_depth", "paper"), ("classic_leaky_double_depth", "late"),
+        ("classic_leaky_double_depth", "borrowed"),
     )
 ]  # fmt: skip
-WIDE_LEAKY = tuple(leaky for leaky, plain in settings.LEAKY.items() if plain != "classic")
+_APART = (*settings.VARIATIONAL, *(m for m in settings.VARIANTS if m not in ("classic_leaky", "inn_relu")))
 ELSEWHERE = {
     curve
     for curve in CURVES
-    if curve.startswith(tuple(settings.MODEL_TITLES[model] for model in (*settings.VARIATIONAL, *WIDE_LEAKY)))
+    if curve.startswith(tuple(settings.MODEL_TITLES[model] for model in _APART))
     or curve == settings.curve_title("inn", "no_padding")
 }
 FASTER = settings.curve_title("inn", "double_lr")
@@ -118,8 +122,8 @@ def drawn(rows: pd.DataFrame) -> list[str]:
 
     Runs with epochs, weights or an image size of their own make curves of their own, drawn beside their recipe's.
 
-    Those with pictures or tables of their own elsewhere (variational models, the ablation, wider and deeper ones with
-    leaky ReLUs) are drawn only if there are no others.
+    Those with pictures or tables of their own elsewhere (variational models, the ablation, twice the depth, wider and
+    deeper ones with leaky ReLUs) are drawn only if there are no others.
     """
     found = {curve for curve in with_curves(rows)["curve"] if base(curve) in CURVES}
     found = {curve for curve in found if base(curve) not in ELSEWHERE} or found

@@ -90,6 +90,19 @@ class ConvSpec:
 # Halves 156 x 128 five times and comes back exactly, with the paper's kernel, stride and channels.
 COMMON_LAYERS = ((128, 1), (256, (0, 1)), (512, (0, 1)), (1024, (0, 1)), (1024, 1))
 
+
+def double_depth(spec: InnSpec | DenseSpec) -> InnSpec | DenseSpec:
+    """A spec with every convolutional coupling, or every hidden layer of encoder and decoder, there twice in a row.
+
+    Example:
+        >>> double_depth(DenseSpec((1, 8, 8), (512, 128))).widths
+        (512, 512, 128, 128)
+    """
+    if isinstance(spec, InnSpec):
+        return replace(spec, conv_hidden=tuple(tuple(h for h in level for _ in range(2)) for level in spec.conv_hidden))
+    return replace(spec, widths=tuple(width for width in spec.widths for _ in range(2)))
+
+
 MODELS: dict[str, dict[str, Any]] = {
     "digits": {
         "inn": InnSpec((1, 8, 8), ((32, 32, 32),), 64),
@@ -121,7 +134,8 @@ OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
 LEAKY = {f"{name}_leaky": name for name in ("classic", "classic_1024", "classic_deep")}  # with the INN's activation
-VARIANTS = (*LEAKY, "inn_relu")  # ours: each with the other family's activation, in all else the same
+DOUBLE_DEPTH = {f"{name}_double_depth": name for name in ("inn", "classic", "classic_leaky")}  # on digits and MNIST
+VARIANTS = (*LEAKY, "inn_relu", *DOUBLE_DEPTH)  # ours: the other family's activation or twice the depth, else the same
 BY_NAME = (*VARIATIONAL, *VARIANTS)  # in no sweep that does not name them; no claim is about them
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
@@ -129,6 +143,8 @@ for _dataset in ("digits", "mnist", "cifar10"):
     _known["classic_vae"] = replace(_known["classic"], gaussian=True)
     _known |= {leaky: replace(_known[name], leak=LEAK) for leaky, name in LEAKY.items() if name in _known}
     _known["inn_relu"] = replace(_known["inn"], leak=0.0)
+    if _dataset != "cifar10":  # a second convolution there would shrink the picture
+        _known |= {deeper: double_depth(_known[name]) for deeper, name in DOUBLE_DEPTH.items()}
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
@@ -139,6 +155,9 @@ MODEL_TITLES = {
     "classic_1024_leaky": "classic 1024 leaky",
     "classic_deep_leaky": "classic deep leaky",
     "inn_relu": "INN with ReLUs",
+    "inn_double_depth": "INN double depth",
+    "classic_double_depth": "classic double depth",
+    "classic_leaky_double_depth": "classic leaky double depth",
     "inn_vae": "INN VAE",
     "classic_mmd": "classic MMD",
     "classic_vae": "classic VAE",

@@ -24,6 +24,13 @@ PARAMETERS = {
     ("digits", "inn_relu"): (76_696, 0),
     ("mnist", "inn_relu"): (1_121_192, 0),
     ("cifar10", "inn_relu"): (13_235_176, 0),
+    # Twice the depth: each hidden layer of w units once more, w (w + 1) twice; 3 couplings more, of 2 subnets each.
+    ("digits", "inn_double_depth"): (76_696 + 3 * 2 * 9_988, 0),
+    ("mnist", "inn_double_depth"): (1_121_192 + 3 * 2 * 92_404, 0),
+    ("digits", "classic_double_depth"): (395_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
+    ("mnist", "classic_double_depth"): (1_133_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
+    ("digits", "classic_leaky_double_depth"): (395_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
+    ("mnist", "classic_leaky_double_depth"): (1_133_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
     # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
     ("digits", "inn_vae"): (76_696, 0),
     ("digits", "classic_mmd"): (395_072, 257),
