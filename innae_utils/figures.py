@@ -986,6 +986,49 @@ def _write_names(
         taken.append(box)
 
 
+# ---- depth -----------------------------------------------------------------------------------------------------
+
+
+def depth(table: pd.DataFrame) -> Figure:
+    """The test L1 of deeper networks over that of the same with fewer layers, against the bottleneck.
+
+    Args:
+        table: of `depth.beside_shallower`, of one data set and one preset. A line is a curve; it has the colour of the
+            shallower network's.
+
+    Raises:
+        FigureError: the table is empty, or of several data sets or presets.
+    """
+    dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
+    table = with_curves(table)
+    below = with_curves(table.drop(columns=["model", "curve"]).rename(columns={"shallower": "model"}))["curve"]
+    colours = dict(zip(table["curve"], below, strict=True))
+    figure, axes = plt.subplots(figsize=(7.6, 3.4))
+    axes.axhline(1, color="0.35", linewidth=0.9)
+    bottlenecks = all_bottlenecks(dataset, table)
+    aside = (max(bottlenecks) / min(bottlenecks)) ** 0.008
+    curves = in_legend_order(set(table["curve"]))
+    for place, curve in enumerate(curves):
+        mine = table[table["curve"] == curve].sort_values("bottleneck")
+        x = mine["bottleneck"] * aside ** (place - (len(curves) - 1) / 2)
+        colour = colour_of(colours[curve])
+        face = colour if face_of(curve, dataset) == colour_of(curve) else "white"
+        style = {"linestyle": "-", "color": colour, **marker_of(curve), "markerfacecolor": face}
+        axes.vlines(x, mine["lowest"], mine["highest"], color=colour, linewidth=1)
+        axes.plot(x, mine["ratio"], label=curve, **style)
+    set_bottlenecks(axes, bottlenecks, log=True)
+    axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", xlabel="bottleneck $k$")
+    axes.set_ylabel("test L1, deeper network\nover shallower")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
+    said = (
+        "Each beside the same network with fewer layers, whose colour it has; above 1 the deeper one is worse. Means "
+        "over seeds; bars, where there are several: from the smallest over the largest to the largest over the "
+        "smallest. Points are moved aside a little, so that none hides another."
+    )
+    figure.supxlabel(textwrap.fill(said, 140), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    return figure
+
+
 # ---- live units ------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill, workflow_script
 
-from innae_utils import data, parameters, publishing, results, settings, sweeps, units
+from innae_utils import data, depth, parameters, publishing, results, settings, sweeps, units
 
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
 NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
@@ -197,7 +197,25 @@ def test_26_keeps_the_runs_that_are_asked_for_and_answers_its_own_question(tmp_p
     assert len(said) > 2 and said == {line for line in printed.splitlines() if line.endswith(" live")}
 
 
-def test_20_23_25_and_26_draw_from_the_published_rows_alone(tmp_path):
+def test_27_sets_deeper_networks_beside_the_same_with_fewer_layers(tmp_path):
+    given = {"dataset": "mnist", "rows": "published", "figures": str(tmp_path), "bottlenecks": "4,12"}
+    papermill("27_depth.ipynb", tmp_path / "out.ipynb", given)
+    assert (tmp_path / "mnist" / "depth.pdf").read_bytes()[:5] == b"%PDF-"
+    shown = (tmp_path / "out.ipynb").read_text()
+    table = depth.beside_shallower(publishing.published().query("dataset == 'mnist' and bottleneck in (4, 12)"))
+    assert len(table) > 1 and all(f"{ratio:.4f}" in shown for ratio in table["ratio"])
+    for wrong, said in (
+        ({"bottleneckz": "4"}, "no parameter 'bottleneckz'"),
+        ({"dataset": "cifar10"}, "'cifar10' is not for this notebook; allowed: digits, mnist"),
+        ({"bottlenecks": "5"}, "no deeper network and its shallower one have finished at the same bottleneck"),
+        ({"rows": "local", "runs": str(tmp_path)}, f"at the same bottleneck under {tmp_path}"),
+        ({"preset": "quick"}, "'published' rows are full ones"),
+    ):
+        done = papermill("27_depth.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
+        assert done.returncode and said in done.stderr
+
+
+def test_20_23_25_26_and_27_draw_from_the_published_rows_alone(tmp_path):
     """No run, no image: `make figures ROWS=published DATASET=all`."""
     line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
@@ -211,6 +229,7 @@ def test_20_23_25_and_26_draw_from_the_published_rows_alone(tmp_path):
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it"), ("units", "live_units")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
+    expected |= {f"{name}/depth.{kind}" for name in depth.beside_shallower(rows)["dataset"] for kind in ("pdf", "png")}
     expected |= {f"{name}/what_it_costs.{kind}" for name in ("cifar10", "digits", "mnist") for kind in ("pdf", "png")}
     drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.p*") if path.is_file()}
     assert drawn == expected

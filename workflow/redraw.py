@@ -4,8 +4,9 @@ Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [
 
 `all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. Where
 curves are many, the most telling ones are drawn again by themselves, into `in_short/` of the figures' folder; of a data
-set whose losses have been split, or whose live units counted, those figures, too. `models` and `recipes`
-are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a folder of their own.
+set whose losses have been split, whose live units counted, or whose networks made deeper, those figures, too. `models`
+and `recipes` are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a folder of
+their own.
 """
 
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from innae_utils import parameters, publishing, results, settings, sweeps
+from innae_utils import depth, parameters, publishing, results, settings, sweeps
 
 PICKED = ("models", "recipes")
 NAMES = ("dataset", "figures", "bottleneck", *PICKED)
@@ -48,6 +49,7 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     settings.stop_if(parameters.check_writable("figures", Path(folder)), "Drawing")
     common = {"rows": "published", "figures": folder, **picked}
     names = there if dataset == "all" else [dataset]
+    deeper = set(depth.beside_shallower(rows)["dataset"])
     own = [("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)}) for name in names]
     own += [
         (notebook, {**common, "dataset": name})
@@ -55,6 +57,7 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
         for name in names
         if (publishing.PUBLISHED / f"{kind}_{name}.csv").exists() and not picked
     ]
+    own += [("27_depth.ipynb", {**common, "dataset": name}) for name in names if name in deeper and not picked]
     own += [
         ("20_figures_5_and_6.ipynb", {**common, "dataset": name, **IN_SHORT[name], "figures": f"{folder}/in_short"})
         for name in names
