@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from innae_utils.layers import Stack, activation
+from innae_utils.layers import Residual, Stack, activation
 from innae_utils.settings import LOG_VARIANCE_START, ConvSpec, DenseSpec
 
 
@@ -69,13 +69,16 @@ def build(spec: DenseSpec | ConvSpec, bottleneck: int) -> ClassicAutoencoder:
 def _dense(spec: DenseSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Module]]:
     channels, height, width = spec.shape
     sizes = [channels * height * width, *spec.widths, bottleneck]
-    encoder: list[nn.Module] = [nn.Flatten()]
-    for size_in, size_out in pairwise(sizes):
-        encoder += [nn.Linear(size_in, size_out), activation(spec.leak)]
-    decoder: list[nn.Module] = []
-    for size_in, size_out in pairwise(sizes[::-1]):
-        decoder += [nn.Linear(size_in, size_out), activation(spec.leak)]
-    return encoder[:-1], [*decoder[:-1], nn.Tanh(), nn.Unflatten(1, spec.shape)]
+
+    def half(sizes: list[int]) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for place, (size_in, size_out) in enumerate(pairwise(sizes)):
+            both = [nn.Linear(size_in, size_out), activation(spec.leak)]
+            hidden = 0 < place < len(sizes) - 2
+            layers += [Residual(*both)] if spec.residual and hidden and size_in == size_out else both
+        return layers[:-1]  # the last has no activation, or a tanh
+
+    return [nn.Flatten(), *half(sizes)], [*half(sizes[::-1]), nn.Tanh(), nn.Unflatten(1, spec.shape)]
 
 
 def _conv(spec: ConvSpec, bottleneck: int) -> tuple[list[nn.Module], list[nn.Module]]:

@@ -43,7 +43,8 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("inn_double_depth", "paper"), ("inn_double_depth", "double_lr"),
         ("classic_double_depth", "paper"), ("classic_double_depth", "late"), ("classic_double_depth", "borrowed"),
         ("classic_leaky_double_depth", "paper"), ("classic_leaky_double_depth", "late"),
-        ("classic_leaky_double_depth", "borrowed"),
+        ("classic_leaky_double_depth", "borrowed"), ("classic_residual_double_depth", "paper"),
+        ("classic_residual_double_depth", "late"), ("classic_residual_double_depth", "borrowed"),
     )
 ]  # fmt: skip
 _APART = (*settings.VARIATIONAL, *(m for m in settings.VARIANTS if m not in ("classic_leaky", "inn_relu")))
@@ -447,7 +448,7 @@ def legend(
         where = {"loc": "upper left", "bbox_to_anchor": (0, 1), "bbox_transform": strip.transAxes}
         where["ncols"] = LEGEND_COLUMNS
     box = axes.legend(
-        lines, names, title="grey: the paper's" if both else None, title_fontsize=7,
+        lines, names, title="grey: the authors' plots" if both else None, title_fontsize=7,
         fontsize=7, columnspacing=1.2, handletextpad=0.5, handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)},
         handlelength=4.2 if both else 2.4, labelspacing=0.35, borderaxespad=0.1, alignment="left", **where,
     )  # fmt: skip

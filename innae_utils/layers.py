@@ -1,4 +1,4 @@
-"""A stack of layers that can train in bfloat16, and forget its activations to save memory; the activation."""
+"""A stack of layers that can train in bfloat16, and forget its activations to save memory; the layers in it."""
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,17 @@ def activation(leak: float) -> nn.Module:
         [[0.0, 2.0], [-0.5, 2.0]]
     """
     return nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)
+
+
+class Residual(nn.Sequential):
+    """Layers whose input is added to their output: x + layers(x), both of one shape.
+
+    References: He et al., Deep Residual Learning for Image Recognition (CVPR 2016).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x -> x + layers(x), of the same shape."""
+        return x + super().forward(x)
 
 
 def set_training(model: nn.Module, precision: str = "fp32", recompute: bool = False) -> None:

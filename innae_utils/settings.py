@@ -73,6 +73,7 @@ class DenseSpec:
     widths: tuple[int, ...]
     gaussian: bool = False  # the encoder gives a mean and a log variance of every number
     leak: float = 0.0  # slope of the activation below zero; 0 is a ReLU
+    residual: bool = False  # a hidden layer as wide as the one before it adds to that one's output
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,9 @@ OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
 LEAKY = {f"{name}_leaky": name for name in ("classic", "classic_1024", "classic_deep")}  # with the INN's activation
-DOUBLE_DEPTH = {f"{name}_double_depth": name for name in ("inn", "classic", "classic_leaky")}  # on digits and MNIST
+# On digits and MNIST, each with the same at half the depth.
+DOUBLE_DEPTH = {f"{name}_double_depth": name for name in ("inn", "classic", "classic_leaky")}
+DOUBLE_DEPTH["classic_residual_double_depth"] = "classic"
 VARIANTS = (*LEAKY, "inn_relu", *DOUBLE_DEPTH)  # ours: the other family's activation or twice the depth, else the same
 BY_NAME = (*VARIATIONAL, *VARIANTS)  # in no sweep that does not name them; no claim is about them
 for _dataset in ("digits", "mnist", "cifar10"):
@@ -145,6 +148,8 @@ for _dataset in ("digits", "mnist", "cifar10"):
     _known["inn_relu"] = replace(_known["inn"], leak=0.0)
     if _dataset != "cifar10":  # a second convolution there would shrink the picture
         _known |= {deeper: double_depth(_known[name]) for deeper, name in DOUBLE_DEPTH.items()}
+        _residual = "classic_residual_double_depth"
+        _known[_residual] = replace(_known[_residual], residual=True)
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
@@ -158,6 +163,7 @@ MODEL_TITLES = {
     "inn_double_depth": "INN double depth",
     "classic_double_depth": "classic double depth",
     "classic_leaky_double_depth": "classic leaky double depth",
+    "classic_residual_double_depth": "classic residual double depth",
     "inn_vae": "INN VAE",
     "classic_mmd": "classic MMD",
     "classic_vae": "classic VAE",

@@ -54,7 +54,9 @@ def live_units(
     layers = [
         (f"{half} {place}", module)
         for half in ("encoder", "decoder")
-        for place, module in enumerate((m for m in getattr(model, half) if isinstance(m, nn.ReLU | nn.LeakyReLU)), 1)
+        for place, module in enumerate(
+            (m for m in getattr(model, half).modules() if isinstance(m, nn.ReLU | nn.LeakyReLU)), 1
+        )
     ]
     positive: dict[str, torch.Tensor] = {}  # how often each unit of a layer is
     values: dict[str, int] = dict.fromkeys((name for name, _ in layers), 0)

@@ -53,7 +53,8 @@ def test_the_two_of_a_pair_differ_in_their_depth_alone(deeper, plain):
             continue
         one, two = known[deeper], known[plain]
         name = "conv_hidden" if isinstance(two, settings.InnSpec) else "widths"
-        assert dataclasses.replace(one, **{name: getattr(two, name)}) == two
+        skips = {"residual": False} if deeper == "classic_residual_double_depth" else {}
+        assert dataclasses.replace(one, **{name: getattr(two, name)}, **skips) == two
         layers = [sum(getattr(spec, name), ()) if name == "conv_hidden" else getattr(spec, name) for spec in (one, two)]
         assert set(layers[0]) == set(layers[1]) and len(layers[0]) > len(layers[1])
         if deeper in settings.DOUBLE_DEPTH:

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from conftest import random_weights
 from torch import nn
 
-from innae_utils import data, models, results, settings
+from innae_utils import data, layers, models, results, settings
 from innae_utils.settings import ParameterError
 
 # Counted by hand from section 3.1 of the paper and the authors' code: a + b k.
@@ -30,6 +31,8 @@ PARAMETERS = {
     ("digits", "classic_double_depth"): (395_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
     ("mnist", "classic_double_depth"): (1_133_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
     ("digits", "classic_leaky_double_depth"): (395_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
+    ("digits", "classic_residual_double_depth"): (395_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
+    ("mnist", "classic_residual_double_depth"): (1_133_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
     ("mnist", "classic_leaky_double_depth"): (1_133_072 + 2 * (512 * 513 + 256 * 257 + 128 * 129), 257),
     # The variational ones are their plain peers; a VAE's encoder ends in 2 k numbers, of 128 (9,216) + 1 weights each.
     ("digits", "inn_vae"): (76_696, 0),
@@ -132,6 +135,26 @@ def test_a_leaky_one_is_its_plain_network_with_the_inns_activation(dataset, name
     inn = models.build("inn", dataset, 12).modules()
     assert slopes == {module.negative_slope for module in inn if isinstance(module, nn.LeakyReLU)} == {0.1}
     assert not any(isinstance(module, nn.ReLU) for module in leaky.modules())
+
+
+@pytest.mark.parametrize("bottleneck", [12, 128])  # 128: as wide as the layer before it, which adds nothing to it
+def test_a_residual_network_whose_added_layers_say_nothing_is_the_shallower_one(bottleneck):
+    deep, plain = (models.build(m, "mnist", bottleneck) for m in ("classic_residual_double_depth", "classic"))
+    added = [module for module in deep.modules() if isinstance(module, layers.Residual)]
+    assert len(added) == 6
+    of_added = {id(parameter) for module in added for parameter in module.parameters()}
+    rest = [parameter for parameter in deep.parameters() if id(parameter) not in of_added]
+    x = torch.rand(5, 1, 28, 28)
+    with torch.no_grad():
+        for one, two in zip(rest, random_weights(plain).parameters(), strict=True):
+            one.copy_(two)
+        h = torch.randn(5, 512)
+        torch.testing.assert_close(added[0](h), h + (h @ added[0][0].weight.T + added[0][0].bias).clamp(min=0))
+        assert not torch.allclose(deep(x), plain(x))
+        for module in added:
+            nn.init.zeros_(module[0].weight)
+            nn.init.zeros_(module[0].bias)
+        torch.testing.assert_close(deep(x), plain(x))
 
 
 @pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
