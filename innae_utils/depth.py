@@ -18,14 +18,14 @@ SHALLOWER = {  # a deeper model, and the same with fewer layers
 _POINT = ["dataset", "recipe", "bottleneck", "preset", "image_size"]
 _OF_BOTH = ("runs", "train_l1", "test_l1")
 COLUMNS = (
-    "dataset", "model", "shallower", "recipe", "bottleneck", "preset", *_OF_BOTH,
+    "dataset", "model", "recipe", "shallower", "shallower_recipe", "bottleneck", "preset", *_OF_BOTH,
     *(f"shallower_{name}" for name in _OF_BOTH), "ratio", "lowest", "highest",
 )  # fmt: skip
 
 
 def beside_shallower(rows: pd.DataFrame) -> pd.DataFrame:
     """Every point of a deeper model beside the same point of its shallower network; points that only one has are left
-    out.
+    out. Beside the recipe `borrowed` stands `tuned` of `classic`, which is where it comes from.
 
     Args:
         rows: finished runs, columns `results.ROW`.
@@ -41,7 +41,9 @@ def beside_shallower(rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()  # fmt: skip
     deeper = points[points["model"].isin(SHALLOWER)].assign(shallower=lambda table: table["model"].map(SHALLOWER))
     names = {name: f"shallower_{name}" for name in (*_OF_BOTH, "low", "high")}
-    plain = points.rename(columns={"model": "shallower", **names})
+    plain = points.rename(columns={"model": "shallower", **names}).assign(shallower_recipe=points["recipe"])
+    lent = plain["shallower"].eq("classic") & plain["recipe"].eq(settings.TUNED)  # what its kin has as `borrowed`
+    plain["recipe"] = plain["recipe"].mask(lent, settings.BORROWED)
     both = deeper.merge(plain, on=["shallower", *_POINT], how="inner", validate="many_to_one")
     both = both.assign(
         ratio=both["test_l1"] / both["shallower_test_l1"],

@@ -1001,8 +1001,8 @@ def depth(table: pd.DataFrame) -> Figure:
         FigureError: the table is empty, or of several data sets or presets.
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
+    below = with_curves(table.assign(model=table["shallower"], recipe=table["shallower_recipe"]))["curve"]
     table = with_curves(table)
-    below = with_curves(table.drop(columns=["model", "curve"]).rename(columns={"shallower": "model"}))["curve"]
     colours = dict(zip(table["curve"], below, strict=True))
     figure, axes = plt.subplots(figsize=(7.6, 3.4))
     axes.axhline(1, color="0.35", linewidth=0.9)

@@ -40,6 +40,13 @@ def test_a_deeper_network_stands_beside_the_same_with_fewer_layers():
     assert list(table["lowest"][1:]) == list(table["highest"][1:]) == list(table["ratio"][1:]), "single runs"
 
 
+def test_the_settings_of_classic_stand_beside_those_its_deeper_kin_has_borrowed_from_it():
+    deeper = [*losses("classic_double_depth", 0.06, recipe="borrowed"), *losses("classic_deep", 0.06, recipe="tuned")]
+    plain = [*losses("classic", 0.04, recipe="tuned"), *losses("classic_leaky", 0.01, recipe="tuned")]
+    table = depth.beside_shallower(pd.DataFrame([*deeper, *plain, *losses("classic", 0.02)]))
+    assert list(table["recipe"]) == ["borrowed"] and list(table["ratio"]) == pytest.approx([1.5])
+
+
 def test_quick_runs_are_no_measure_of_full_ones():
     rows = pd.DataFrame([*losses("classic", 0.04, preset="quick"), *losses("classic_double_depth", 0.06)])
     assert depth.beside_shallower(rows).empty and list(depth.beside_shallower(rows)) == list(depth.COLUMNS)
@@ -67,6 +74,7 @@ def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(st
         *losses("classic", 0.04, 0.05), *losses("classic_double_depth", 0.06),
         *losses("classic", 0.04, bottleneck=16), *losses("classic_double_depth", 0.05, bottleneck=16),
         *losses("inn", 0.04), *losses("inn_double_depth", 0.03),
+        *losses("classic", 0.04, recipe="tuned"), *losses("classic_double_depth", 0.03, recipe="borrowed"),
     ])  # fmt: skip
     (axes,) = figures.depth(depth.beside_shallower(rows)).axes
     lines = {line.get_label(): line for line in axes.lines}
@@ -77,5 +85,6 @@ def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(st
     bars = [bar for bar in axes.collections if matplotlib.colors.same_color(bar.get_color(), line.get_color())]
     (ends,) = [[list(segment[:, 1]) for segment in bar.get_segments()] for bar in bars]
     assert ends == [pytest.approx([0.06 / 0.05, 0.06 / 0.04]), pytest.approx([1.25, 1.25])]
+    assert lines["classic double depth, tuned for classic"].get_color() == figures.colour_of("classic, tuned")
     with pytest.raises(figures.FigureError, match="one dataset"):
         figures.depth(depth.beside_shallower(rows)[:0])
