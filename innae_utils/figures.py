@@ -1014,7 +1014,9 @@ def depth(table: pd.DataFrame) -> Figure:
         x = mine["bottleneck"] * aside ** (place - (len(curves) - 1) / 2)
         colour = colour_of(colours[curve])
         face = colour if face_of(curve, dataset) == colour_of(curve) else "white"
-        style = {"linestyle": "-", "color": colour, **marker_of(curve), "markerfacecolor": face}
+        alike = [other for other in curves if colours[other] == colours[curve]]  # residual ones are dashed
+        line = ("-", "--", ":", "-.")[alike.index(curve) % 4]
+        style = {"linestyle": line, "color": colour, **marker_of(curve), "markerfacecolor": face}
         axes.vlines(x, mine["lowest"], mine["highest"], color=colour, linewidth=1)
         axes.plot(x, mine["ratio"], label=curve, **style)
     set_bottlenecks(axes, bottlenecks, log=True)
@@ -1026,7 +1028,7 @@ def depth(table: pd.DataFrame) -> Figure:
         "over seeds; bars, where there are several: from the smallest over the largest to the largest over the "
         "smallest. Points are moved aside a little, so that none hides another."
     )
-    figure.supxlabel(textwrap.fill(said, 140), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
 
 

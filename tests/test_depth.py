@@ -75,6 +75,7 @@ def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(st
         *losses("classic", 0.04, bottleneck=16), *losses("classic_double_depth", 0.05, bottleneck=16),
         *losses("inn", 0.04), *losses("inn_double_depth", 0.03),
         *losses("classic", 0.04, recipe="tuned"), *losses("classic_double_depth", 0.03, recipe="borrowed"),
+        *losses("classic_residual_double_depth", 0.05),
     ])  # fmt: skip
     (axes,) = figures.depth(depth.beside_shallower(rows)).axes
     lines = {line.get_label(): line for line in axes.lines}
@@ -82,8 +83,10 @@ def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(st
     assert list(line.get_ydata()) == pytest.approx([0.06 / 0.045, 1.25])
     assert line.get_color() == figures.colour_of("classic")
     assert list(lines["INN double depth"].get_ydata()) == pytest.approx([0.75])
+    skips = lines["classic residual double depth"]
+    assert skips.get_color() == line.get_color() and skips.get_linestyle() != line.get_linestyle()
     bars = [bar for bar in axes.collections if matplotlib.colors.same_color(bar.get_color(), line.get_color())]
-    (ends,) = [[list(segment[:, 1]) for segment in bar.get_segments()] for bar in bars]
+    ends, _ = [[list(segment[:, 1]) for segment in bar.get_segments()] for bar in bars]
     assert ends == [pytest.approx([0.06 / 0.05, 0.06 / 0.04]), pytest.approx([1.25, 1.25])]
     assert lines["classic double depth, tuned for classic"].get_color() == figures.colour_of("classic, tuned")
     with pytest.raises(figures.FigureError, match="one dataset"):
