@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from innae_utils import claims, codes, cost, models, publishing, results, sensitivity, settings, sweeps, units
+from innae_utils import claims, codes, cost, depth, models, publishing, results, sensitivity, settings, sweeps, units
 
 RESULTS = settings.PROJECT / "results"
 ROWS = publishing.published()
@@ -28,6 +28,7 @@ EPOCHS = pd.read_csv(RESULTS / "first_epochs_cifar10.csv")
 SHARES = codes.shares(codes.published("mnist"))
 DIGITS_SPLIT = codes.shares(codes.published("digits")).sort_index()
 UNITS = units.published("mnist")
+DEPTH = depth.beside_shallower(ROWS).set_index(["dataset", "model", "recipe", "bottleneck"]).sort_index()
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
 
@@ -188,6 +189,13 @@ def in_short():
         f"the INN at 64 has {loss(64, 'inn'):.4f} over its four seeds, {INN_CHANGES['test_l1']['as it is']:.4f} or "
         f"{ablated()['with'].mean():.4f} over two of them, and {SHARES['encoder_l1']['INN', 64, 'test']:.4f} (one "
         "seed)",
+        "at 32 the classic network is {} worse with twice the layers, the INN is not. But with residual layers, which "
+        "are no bijection, it is {} worse".format(
+            *(
+                pc(DEPTH.loc["digits", f"classic_{name}double_depth", "paper", 32]["ratio"] - 1)
+                for name in ("", "residual_")
+            )
+        ),
         f"The wider ones at 64: {off(64, 'classic_1024'):.4f} and {off(64, 'classic_2048'):.4f}",
     ]
 
@@ -961,6 +969,79 @@ def dead_units():
     ]
 
 
+def depth_costs():
+    """Deeper networks beside the same with fewer layers."""
+    ks = settings.DATASETS["digits"].bottlenecks
+    titles = {
+        "INN": ("inn_double_depth", "paper"),
+        "classic": ("classic_double_depth", "paper"),
+        "classic, one late drop": ("classic_double_depth", "late"),
+        "classic leaky": ("classic_leaky_double_depth", "paper"),
+        "classic leaky, one late drop": ("classic_leaky_double_depth", "late"),
+        "classic, residual": ("classic_residual_double_depth", "paper"),
+        "classic, residual, one late drop": ("classic_residual_double_depth", "late"),
+    }
+    on_mnist = {
+        "`classic_deep` (4 layers) over `classic_1024` (3)": ("classic_deep", "paper"),
+        "the same, one late drop": ("classic_deep", "late"),
+        "residual, over `classic`, one late drop": ("classic_residual_double_depth", "late"),
+    }
+    here = {title: DEPTH.loc["digits", *curve] for title, curve in titles.items()}
+    assert all((table[["runs", "shallower_runs"]] == 2).all(axis=None) for table in here.values()), "two seeds of each"
+
+    def worse(title, k=32, split="test"):
+        at = here[title].loc[k]
+        return at[f"{split}_l1"] / at[f"shallower_{split}_l1"] - 1
+
+    def shares(values):
+        return f"{100 * min(values):.0f} to {pc(max(values))}"
+
+    plain_one, late_one = "classic", "classic, one late drop"
+    skips, late_skips = "classic, residual", "classic, residual, one late drop"
+    assert here[plain_one]["ratio"].is_monotonic_increasing, "the more so the larger the bottleneck"
+    both = [title for title in here if "leaky" in title and "late" in title]
+    assert worse(plain_one) > max(worse(late_one), worse("classic leaky")) > worse(*both) > worse(plain_one) / 2, "some"
+    assert max(worse(title, k) for title in (skips, late_skips) for k in (2, 4)) < claims.MARGIN, "no worse"
+    assert max(worse(late_skips, k, "train") for k in (2, 4, 8)) < 0, "no worse in training"
+    gone_away = 1 - worse(skips) / worse(plain_one)
+    assert 0.87 < gone_away < 0.92, "nine tenths"
+    better = {split: [-worse("INN", k, split) for k in ks] for split in ("test", "train")}
+    flops = [cost.step_flops(model, "digits", 32) for model in ("inn_double_depth", "inn")]
+    assert 1.9 < flops[0] / flops[1] < 2.1, "twice the operations"
+    there = {title: DEPTH.loc["mnist", *curve, 64] for title, curve in on_mnist.items()}
+    deep, deep_late, best = there.values()
+    assert deep_late["test_l1"] < loss(64), "less than classic"
+    return [
+        *[table_row(title, [f"{here[title].loc[k, 'ratio']:.2f}" for k in ks]) for title in titles],
+        *[
+            table_row(
+                title,
+                [
+                    f"{at['shallower_test_l1']:.4f}",
+                    f"{at['test_l1']:.4f}",
+                    f"{at['ratio']:.2f}",
+                    f"{at['shallower_runs']} and {at['runs']}",
+                ],
+            )
+            for title, at in there.items()
+        ],
+        f"{pc(worse(plain_one))} worse at 32, and {pc(worse(plain_one, 32, 'train'))} in training, so that it is no "
+        f"overfitting. Its curve does not fall at all ({loss(2, *titles[plain_one], 'digits'):.4f} at 2, "
+        f"{loss(32, *titles[plain_one], 'digits'):.4f} at 32)",
+        f"with both it is {pc(worse(*both))} worse at 32. The INN is {shares(better['test'])} better with twice the "
+        f"couplings (which take twice the operations), in training {shares(better['train'])}",
+        f"It is {pc(worse(skips))} worse at 32, where the plain one is {pc(worse(plain_one))} worse, and no worse "
+        f"at 2 and 4 (with one late drop {pc(worse(late_skips))} beside {pc(worse(late_one))} at 32, and in training "
+        "no worse up to 8)",
+        f"(with one late drop {pc(1 - worse(late_skips) / worse(late_one))}) goes away",
+        f"Of what is left, {pc(worse(skips))} at 32",
+        f"On MNIST with one late drop `classic_deep` is {pc(deep_late['ratio'] - 1)} worse than `classic_1024`, not "
+        f"{pc(deep['ratio'] - 1)}: {deep_late['test_l1']:.4f}, less than `classic` has with the paper's settings "
+        f"({loss(64):.4f})",
+        f"is {pc(1 - best['ratio'])} *better* than it",
+    ]
+
+
 def pca():
     def linear(k):
         return loss(k, "pca", "exact", "cifar10")
@@ -1155,7 +1236,16 @@ def readme():
     flat = [[loss(k, model) for k in (24, 64)] for model in ("classic_1024", "classic_2048")]
     assert all(at_24 <= at_end for at_24, at_end in flat), "ours from 24 on do not"
     assert loss(12, "inn") < 1.02 * printed(12) < 1.04 * loss(12, "inn"), "level beside the printed classic point"
+    at_32 = {model: DEPTH.loc["digits", model, "paper", 32]["ratio"] - 1 for model in settings.DOUBLE_DEPTH}
+    doubled, spared = at_32["classic_double_depth"], at_32["classic_residual_double_depth"]
+    on_mnist = DEPTH.loc["mnist", "classic_residual_double_depth", "late", 64]
+    assert on_mnist["runs"] == 1, "in one run"
     return [
+        f"the classic autoencoder is {pc(doubled)} worse, the INN with twice the couplings "
+        f"{pc(-at_32['inn_double_depth'])} better. But with residual layers, which are no bijection, the "
+        f"classic one is {pc(spared)} worse",
+        f"on digits at 32 it is {pc(spared)} worse with twice the layers, the plain one {pc(doubled)}; [on MNIST at "
+        f"64](results/README.md#does-depth-cost-anything) it is {pc(1 - on_mnist['ratio'])} better",
         f"Twice its learning rate alone takes it to {faster:.4f}, ahead of all of these; at 24 it is then level with "
         f"`classic_1024` | {len(faster_runs)}, at 24 one",
         f"Yes, with the paper's settings: the INN has {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} | "
@@ -1232,6 +1322,7 @@ def reading():
         encoder_or_decoder,
         split_on_digits,
         dead_units,
+        depth_costs,
         pca,
         how_claims_are_judged,
     )
