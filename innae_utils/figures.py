@@ -618,7 +618,9 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
     said += _of_images(known, mine)
     if dataset == "lfw":
         said.append("LFW stands in CelebA's place; the paper has no curve of it.")
-    hidden = sorted(set(mine["curve"]) - set(drawn(mine)))
+    rest = mine[~mine["curve"].isin(drawn(mine))]
+    wholly = rest["model"].isin(set(rest["model"]) - set(mine.loc[mine["curve"].isin(drawn(mine)), "model"]))
+    hidden = sorted({*rest.loc[wholly, "model"].map(settings.MODEL_TITLES), *rest.loc[~wholly, "curve"]})
     said += [f"Not drawn: {'; '.join(hidden)}."] if hidden else []
     mine = mine[~mine["curve"].isin(hidden)]
     for column, what in (("image_size", "Sizes of the images"), ("precision", "Precision of training")):
@@ -1007,8 +1009,8 @@ def depth(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=(7.6, 3.4))
     axes.axhline(1, color="0.35", linewidth=0.9)
     bottlenecks = all_bottlenecks(dataset, table)
-    aside = (max(bottlenecks) / min(bottlenecks)) ** 0.008
     curves = in_legend_order(set(table["curve"]))
+    aside = (max(bottlenecks) / min(bottlenecks)) ** (0.05 / len(curves))
     for place, curve in enumerate(curves):
         mine = table[table["curve"] == curve].sort_values("bottleneck")
         x = mine["bottleneck"] * aside ** (place - (len(curves) - 1) / 2)
@@ -1022,7 +1024,7 @@ def depth(table: pd.DataFrame) -> Figure:
     set_bottlenecks(axes, bottlenecks, log=True)
     axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", xlabel="bottleneck $k$")
     axes.set_ylabel("test L1, deeper network\nover shallower")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, handlelength=3.6)
     said = (
         "Each beside the same network with fewer layers, whose colour it has; above 1 the deeper one is worse. Means "
         "over seeds; bars, where there are several: from the smallest over the largest to the largest over the "

@@ -1034,6 +1034,12 @@ def depth_costs():
         f"at 2 and 4 (with one late drop {pc(worse(late_skips))} beside {pc(worse(late_one))} at 32, and in training "
         "no worse up to 8)",
         f"(with one late drop {pc(1 - worse(late_skips) / worse(late_one))}) goes away",
+        "tuned for `classic` the plain one is {} worse at 32, the leaky one {}, the residual one {}".format(
+            *(
+                pc(DEPTH.loc["digits", f"classic_{name}double_depth", "borrowed", 32]["ratio"] - 1)
+                for name in ("", "leaky_", "residual_")
+            )
+        ),
         f"Of what is left, {pc(worse(skips))} at 32",
         f"On MNIST with one late drop `classic_deep` is {pc(deep_late['ratio'] - 1)} worse than `classic_1024`, not "
         f"{pc(deep['ratio'] - 1)}: {deep_late['test_l1']:.4f}, less than `classic` has with the paper's settings "
