@@ -16,6 +16,7 @@ SHALLOWER = {  # a deeper model, and the same with fewer layers
     **settings.DOUBLE_DEPTH, "classic_deep": "classic_1024", "classic_deep_leaky": "classic_1024_leaky",
 }  # fmt: skip
 _POINT = ["dataset", "recipe", "bottleneck", "preset", "image_size"]
+_TUNED = rf"^{settings.TUNED}(?=-|$)"  # with epochs or weights of a run's own, too
 _OF_BOTH = ("runs", "train_l1", "test_l1")
 COLUMNS = (
     "dataset", "model", "recipe", "shallower", "shallower_recipe", "bottleneck", "preset", *_OF_BOTH,
@@ -42,8 +43,8 @@ def beside_shallower(rows: pd.DataFrame) -> pd.DataFrame:
     deeper = points[points["model"].isin(SHALLOWER)].assign(shallower=lambda table: table["model"].map(SHALLOWER))
     names = {name: f"shallower_{name}" for name in (*_OF_BOTH, "low", "high")}
     plain = points.rename(columns={"model": "shallower", **names}).assign(shallower_recipe=points["recipe"])
-    lent = plain["shallower"].eq("classic") & plain["recipe"].eq(settings.TUNED)  # what its kin has as `borrowed`
-    plain["recipe"] = plain["recipe"].mask(lent, settings.BORROWED)
+    lent = plain["shallower"].eq("classic")  # its `tuned` is what its kin has as `borrowed`
+    plain["recipe"] = plain["recipe"].mask(lent, plain["recipe"].str.replace(_TUNED, settings.BORROWED, regex=True))
     both = deeper.merge(plain, on=["shallower", *_POINT], how="inner", validate="many_to_one")
     both = both.assign(
         ratio=both["test_l1"] / both["shallower_test_l1"],

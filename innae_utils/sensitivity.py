@@ -40,6 +40,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "schedule x 1.2": {"schedule": 1.2},
     "schedule x 2": {"schedule": 2},
     "torch's initialisation": {},  # of the network: `NETWORKS`
+    "He's initialisation": {},
     "ReLU on the bottleneck": {},
     "other numbers kept": {},
 }
@@ -117,6 +118,19 @@ def initialise_as_torch(network) -> None:
             module.reset_parameters()
 
 
+def initialise_as_he(network) -> None:
+    """Draw all weights so that what passes a layer of ReLUs keeps its size, where the authors' (Xavier) halve its
+    variance; biases stay.
+
+    References: He et al., Delving Deep into Rectifiers (ICCV 2015), equation (10).
+    """
+    from torch import nn
+
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+
 def rectify_bottleneck(network) -> None:
     """Put a ReLU on y: section 3.1's "four fully-connected layers [...] followed by ReLUs", of which the last gives y.
 
@@ -155,20 +169,24 @@ def keep_others(network) -> None:
 
 NETWORKS = {
     "torch's initialisation": initialise_as_torch,
+    "He's initialisation": initialise_as_he,
     "ReLU on the bottleneck": rectify_bottleneck,
     "other numbers kept": keep_others,
 }
 
 
 def changes_of(model: str) -> list[str]:
-    """The changes that a model is trained with: a ReLU on the bottleneck is for the paper's classic models alone, and
-    the choice of the numbers that are kept for INNs.
+    """The changes that a model is trained with.
+
+    A ReLU on the bottleneck is for the paper's classic models alone, weights for ReLUs for the classic family, and the
+    choice of the numbers that are kept for INNs.
 
     Example:
         >>> set(CHANGES) - set(changes_of("inn")), set(CHANGES) - set(changes_of("classic_deep"))
-        ({'ReLU on the bottleneck'}, {'other numbers kept'})
+        ({"He's initialisation", 'ReLU on the bottleneck'}, {'other numbers kept'})
     """
-    fits = {rectify_bottleneck: settings.is_classic(model), keep_others: settings.family(model) == "inn"}
+    inn = settings.family(model) == "inn"
+    fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn, keep_others: inn}
     return [change for change in CHANGES if fits.get(NETWORKS.get(change), True)]
 
 

@@ -73,7 +73,7 @@ class DenseSpec:
     widths: tuple[int, ...]
     gaussian: bool = False  # the encoder gives a mean and a log variance of every number
     leak: float = 0.0  # slope of the activation below zero; 0 is a ReLU
-    residual: bool = False  # a hidden layer as wide as the one before it adds to that one's output
+    residual: bool = False  # a hidden layer as wide as the one before it is x + layer(x) in place of layer(x)
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,10 @@ class ConvSpec:
 COMMON_LAYERS = ((128, 1), (256, (0, 1)), (512, (0, 1)), (1024, (0, 1)), (1024, 1))
 
 
-def double_depth(spec: InnSpec | DenseSpec) -> InnSpec | DenseSpec:
+def double_depth(spec: InnSpec | DenseSpec, residual: bool = False) -> InnSpec | DenseSpec:
     """A spec with every convolutional coupling, or every hidden layer of encoder and decoder, there twice in a row.
+
+    `residual` is of the second of two hidden layers; an INN has none.
 
     Example:
         >>> double_depth(DenseSpec((1, 8, 8), (512, 128))).widths
@@ -101,7 +103,7 @@ def double_depth(spec: InnSpec | DenseSpec) -> InnSpec | DenseSpec:
     """
     if isinstance(spec, InnSpec):
         return replace(spec, conv_hidden=tuple(tuple(h for h in level for _ in range(2)) for level in spec.conv_hidden))
-    return replace(spec, widths=tuple(width for width in spec.widths for _ in range(2)))
+    return replace(spec, widths=tuple(width for width in spec.widths for _ in range(2)), residual=residual)
 
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -135,10 +137,11 @@ OWN_MODELS = ("inn", "classic")  # of a folder of images, at any size: `own_spec
 OWN_LEVELS = 2  # Haar steps of its INN, as for CelebA
 VARIATIONAL = ("inn_vae", "classic_mmd", "classic_vae")  # equation (6) and its peers: a distribution is asked of y
 LEAKY = {f"{name}_leaky": name for name in ("classic", "classic_1024", "classic_deep")}  # with the INN's activation
-# On digits and MNIST, each with the same at half the depth.
-DOUBLE_DEPTH = {f"{name}_double_depth": name for name in ("inn", "classic", "classic_leaky")}
-DOUBLE_DEPTH["classic_residual_double_depth"] = "classic"
-VARIANTS = (*LEAKY, "inn_relu", *DOUBLE_DEPTH)  # ours: the other family's activation or twice the depth, else the same
+DOUBLE_DEPTH = {  # on digits and MNIST, each with the same at half the depth
+    "inn_double_depth": "inn", "classic_double_depth": "classic", "classic_leaky_double_depth": "classic_leaky",
+    "classic_residual_double_depth": "classic",
+}  # fmt: skip
+VARIANTS = (*LEAKY, "inn_relu", *DOUBLE_DEPTH)  # ours: the other family's activation, or twice the depth
 BY_NAME = (*VARIATIONAL, *VARIANTS)  # in no sweep that does not name them; no claim is about them
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
@@ -147,9 +150,7 @@ for _dataset in ("digits", "mnist", "cifar10"):
     _known |= {leaky: replace(_known[name], leak=LEAK) for leaky, name in LEAKY.items() if name in _known}
     _known["inn_relu"] = replace(_known["inn"], leak=0.0)
     if _dataset != "cifar10":  # a second convolution there would shrink the picture
-        _known |= {deeper: double_depth(_known[name]) for deeper, name in DOUBLE_DEPTH.items()}
-        _residual = "classic_residual_double_depth"
-        _known[_residual] = replace(_known[_residual], residual=True)
+        _known |= {deeper: double_depth(_known[name], "residual" in deeper) for deeper, name in DOUBLE_DEPTH.items()}
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",

@@ -43,8 +43,11 @@ def test_a_deeper_network_stands_beside_the_same_with_fewer_layers():
 def test_the_settings_of_classic_stand_beside_those_its_deeper_kin_has_borrowed_from_it():
     deeper = [*losses("classic_double_depth", 0.06, recipe="borrowed"), *losses("classic_deep", 0.06, recipe="tuned")]
     plain = [*losses("classic", 0.04, recipe="tuned"), *losses("classic_leaky", 0.01, recipe="tuned")]
+    deeper += losses("classic_double_depth", 0.08, recipe="borrowed-epochs9")
+    plain += losses("classic", 0.02, recipe="tuned-epochs9")
     table = depth.beside_shallower(pd.DataFrame([*deeper, *plain, *losses("classic", 0.02)]))
-    assert list(table["recipe"]) == ["borrowed"] and list(table["ratio"]) == pytest.approx([1.5])
+    assert list(table["recipe"]) == ["borrowed", "borrowed-epochs9"]
+    assert list(table["ratio"]) == pytest.approx([1.5, 4])
 
 
 def test_quick_runs_are_no_measure_of_full_ones():
@@ -60,7 +63,9 @@ def test_the_two_of_a_pair_differ_in_their_depth_alone(deeper, plain):
             continue
         one, two = known[deeper], known[plain]
         name = "conv_hidden" if isinstance(two, settings.InnSpec) else "widths"
-        skips = {"residual": False} if deeper == "classic_residual_double_depth" else {}
+        residual = deeper == "classic_residual_double_depth"
+        skips = {"residual": False} if residual else {}
+        assert getattr(one, "residual", False) == residual and not getattr(two, "residual", False)
         assert dataclasses.replace(one, **{name: getattr(two, name)}, **skips) == two
         layers = [sum(getattr(spec, name), ()) if name == "conv_hidden" else getattr(spec, name) for spec in (one, two)]
         assert set(layers[0]) == set(layers[1]) and len(layers[0]) > len(layers[1])
@@ -84,7 +89,7 @@ def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(st
     assert line.get_color() == figures.colour_of("classic")
     assert list(lines["INN double depth"].get_ydata()) == pytest.approx([0.75])
     skips = lines["classic residual double depth"]
-    assert skips.get_color() == line.get_color() and skips.get_linestyle() != line.get_linestyle()
+    assert skips.get_color() == line.get_color() and (skips.get_linestyle(), line.get_linestyle()) == ("--", "-")
     bars = [bar for bar in axes.collections if matplotlib.colors.same_color(bar.get_color(), line.get_color())]
     ends, _ = [[list(segment[:, 1]) for segment in bar.get_segments()] for bar in bars]
     assert ends == [pytest.approx([0.06 / 0.05, 0.06 / 0.04]), pytest.approx([1.25, 1.25])]

@@ -88,6 +88,7 @@ def test_each_change_changes_what_it_says_and_nothing_else():
         "schedule x 1.2": {"epochs": 24, "milestones": (12,)},
         "schedule x 2": {"epochs": 40, "milestones": (20,)},
         "torch's initialisation": {},
+        "He's initialisation": {},
         "ReLU on the bottleneck": {},
         "other numbers kept": {},
     }
@@ -111,6 +112,25 @@ def test_torchs_initialisation_is_that_of_a_fresh_layer():
     assert all(map(torch.equal, haar, [p for p in inn.parameters() if not p.requires_grad])), "Haar's are no weights"
     last = [p for p in inn.parameters() if p.requires_grad]
     assert all(p.abs().max() > 0 for p in last), "none starts at zero now"
+
+
+def test_hes_initialisation_keeps_the_size_of_what_passes_layers_of_relus():
+    """Equation (10) of He et al. (2015); the authors' start halves the variance from layer to layer."""
+    network = models.build("classic_double_depth", "mnist", 64, seed=0)
+    x = torch.randn(2000, 784)
+
+    def sizes():
+        with torch.no_grad():
+            inner = [network.encoder[1:depth](x) for depth in range(2, len(network.encoder), 2)]  # before each ReLU
+        return [each.pow(2).mean().item() for each in inner]
+
+    authors = sizes()
+    assert authors[-1] < authors[0] / 2**4
+    biases = [module.bias.clone() for module in network.modules() if hasattr(module, "bias")]
+    sensitivity.initialise_as_he(network)
+    assert sizes() == pytest.approx([2.0] * 6, rel=0.5), "2: the first layer's input has a variance of 1, not 1 / 2"
+    assert all(map(torch.equal, biases, [module.bias for module in network.modules() if hasattr(module, "bias")]))
+    assert "He's initialisation" not in sensitivity.changes_of("inn")
 
 
 @pytest.mark.parametrize(
