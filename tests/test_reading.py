@@ -1011,6 +1011,7 @@ def depth_costs():
         "`classic_deep` (4 layers) over `classic_1024` (3)": ("classic_deep", "paper"),
         "the same, one late drop": ("classic_deep", "late"),
         "`classic` with twice the layers, over `classic`, one late drop": late_one,
+        "`classic_leaky` with twice the layers, over `classic_leaky`, one late drop": both,
         "residual, over `classic`, one late drop": late_skips,
     }
     here = {curve: DEPTH.loc["digits", *curve] for curve in titles.values()}
@@ -1037,10 +1038,28 @@ def depth_costs():
     constant = (images["test"] - images["train"].median(0).values).abs().mean().item()
     assert 0.8 < loss(32, *plain_one, "digits") / constant < 0.9, "not far below"
     there = {title: DEPTH.loc["mnist", *curve, 64] for title, curve in on_mnist.items()}
-    deep, deep_late, plain_there, skips_there = there.values()
+    deep, deep_late, plain_there, leaky_there, skips_there = there.values()
     assert deep_late["test_l1"] < loss(64), "lower than classic"
     trained = [at["train_l1"] / at["shallower_train_l1"] for at in (deep, deep_late, plain_there)]
     assert min(trained) > 1.2 and worse(late_one, 32, "train") > 1, "far above them in training, too"
+    begun = sensitivity.published("digits").query("bottleneck == 32").groupby(["change", "model"])["test_l1"]
+    whole = sensitivity.published("digits").query("model == 'classic'")["epochs"]
+    assert set(whole) == {settings.find_recipe("digits", "classic", "paper").epochs}, "all epochs"
+    of_he, as_it_is = (
+        [begun.mean()[change, model] for model in ("classic_double_depth", "classic")]
+        for change in ("He's initialisation", "as it is")
+    )
+    assert set(begun.size()["He's initialisation"]) == {2} and "classic_residual_double_depth" not in begun.mean(), (
+        "two"
+    )
+    everyone = ROWS[(ROWS["dataset"] == "digits") & (ROWS["bottleneck"] == 32) & (ROWS["recipe"] != "tuned")]
+    assert everyone.loc[everyone["test_l1"].idxmin(), "model"] == "pca", "below all networks here"
+    sizes = [
+        models.count_parameters(f"{model}_double_depth", "digits", 32, "")
+        / models.count_parameters(model, "digits", 32, "")
+        for model in ("classic", "inn")
+    ]
+    assert [f"{size:.1f}" for size in sizes] == ["2.7", "1.8"], "times the parameters"
     ratios = [[f"{table.loc[k, 'ratio']:.2f}" if k in table.index else "" for k in ks] for table in here.values()]
     return [
         *[table_row(title, cells) for title, cells in zip(titles, ratios, strict=True)],
@@ -1067,7 +1086,12 @@ def depth_costs():
         f"{pc(1 - worse(late_skips) / worse(late_one))}). With the settings tuned for `classic` it is "
         f"{pc(worse(lent_skips))} worse at 32, but {pc(-worse(lent_skips, 32, 'train'))} *better* in training",
         f"On MNIST at 64, with one late drop, twice the layers make `classic` {pc(plain_there['ratio'] - 1)} worse, "
-        f"and with residual layers {pc(1 - skips_there['ratio'])} better",
+        f"`classic_leaky` {pc(leaky_there['ratio'] - 1)}; with residual layers `classic` is "
+        f"{pc(1 - skips_there['ratio'])} better",
+        f"`classic_double_depth` has {of_he[0]:.4f} at 32 in place of {as_it_is[0]:.4f}, and `classic` {of_he[1]:.4f} "
+        f"in place of {as_it_is[1]:.4f}. So twice the layers make it {pc(of_he[0] / of_he[1] - 1)} worse, not "
+        f"{pc(as_it_is[0] / as_it_is[1] - 1)}",
+        f"PCA, with {loss(32, 'pca', 'exact', 'digits'):.4f} at 32, is below all networks here",
         f"On MNIST with one late drop `classic_deep` has {deep_late['test_l1']:.4f}, {pc(deep_late['ratio'] - 1)} "
         f"above `classic_1024` and not {pc(deep['ratio'] - 1)}, a lower loss than `classic` at the paper's settings, "
         f"{loss(64):.4f}",
@@ -1273,11 +1297,15 @@ def readme():
     assert DEPTH.loc["digits", "inn_double_depth", "paper"]["ratio"].max() < 1, "no worse"
     on_mnist = DEPTH.loc["mnist"].xs(("late", 64), level=["recipe", "bottleneck"])
     assert on_mnist.loc[["classic_double_depth", "classic_residual_double_depth"], "runs"].eq(1).all(), "MNIST 1"
+    begun = sensitivity.published("digits").query('change == "He\'s initialisation"').groupby("model")["test_l1"].mean()
+    of_he = begun["classic_double_depth"] / begun["classic"] - 1
     spared, hit = (on_mnist.loc[f"classic_{name}double_depth", "ratio"] - 1 for name in ("residual_", ""))
     return [
         f"on digits at 32 twice the layers make them {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse",
-        f"with residual layers the classic one is {100 * min(skips):.0f} to {pc(max(skips))} worse there, and on MNIST "
-        f"at 64 it is {pc(-spared)} better, where the plain one is {pc(hit)} worse | 2; MNIST 1",
+        f"with He's first weights in place of Xavier's it is {pc(of_he)}, not "
+        f"{pc(depth_cost('classic_double_depth', 'paper'))}, with residual layers {100 * min(skips):.0f} to "
+        f"{pc(max(skips))}; on MNIST at 64 `classic` is {pc(hit)} worse, with residual layers {pc(-spared)} better | "
+        "2; MNIST 1",
         f"Twice its learning rate alone takes it to {faster:.4f}, ahead of all of these; at 24 it is then level with "
         f"`classic_1024` | {len(faster_runs)}, at 24 one",
         f"Yes, with the paper's settings: the INN has {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} | "
