@@ -157,6 +157,18 @@ def test_a_residual_network_whose_added_layers_say_nothing_is_the_shallower_one(
         torch.testing.assert_close(deep(x), plain(x))
 
 
+@pytest.mark.parametrize(("precision", "recompute", "far"), [("fp32", True, 1e-6), ("bf16", False, 0.03)])
+def test_a_residual_network_trains_in_16_bits_and_without_its_activations(precision, recompute, far):
+    x, grads = torch.rand(20, 1, 8, 8), []
+    for switches in ({}, {"precision": precision, "recompute": recompute}):
+        network = models.build("classic_residual_double_depth", "digits", 8, seed=0).train()
+        layers.set_training(network, **switches)
+        (network(x) - x).abs().mean().backward()
+        grads.append(torch.cat([parameter.grad.flatten() for parameter in network.parameters()]))
+    apart = (grads[0] - grads[1]).norm() / grads[0].norm()
+    assert apart < far and grads[0].norm() > 0 and (apart > 0) == (precision == "bf16")
+
+
 @pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
 def test_the_inn_with_relus_is_the_inn_with_the_classic_models_activation(dataset):
     rectified, plain = (models.build(name, dataset, 12, seed=3) for name in ("inn_relu", "inn"))

@@ -4,7 +4,7 @@ import torch
 from conftest import row
 from torch import nn
 
-from innae_utils import data, figures, models, publishing, results, units
+from innae_utils import data, figures, layers, models, publishing, results, units
 from innae_utils.results import ResultError
 
 IMAGES = data.load("digits", "train", limit=120)
@@ -35,6 +35,23 @@ def test_a_unit_is_live_if_it_is_positive_for_one_image_at_least(model):
     assert [tuple(counts) for _, *counts in found] == expected
     assert 0 < found[0][2] <= 412 and found[1][2] <= 255
     assert network.training and not any(module._forward_hooks for module in network.modules())
+
+
+def test_the_units_of_residual_layers_are_counted_before_they_are_added():
+    network = models.build("classic_residual_double_depth", "digits", 4, seed=0)
+    h, live = IMAGES.batch(slice(None)).flatten(1), []
+    with torch.no_grad():
+        for layer in list(network.encoder)[1:-1]:
+            if isinstance(layer, layers.Residual):
+                added = layer[1](layer[0](h))
+                live.append(int((added > 0).any(0).sum()))
+                h = h + added
+            else:
+                h = layer(h.clone())
+                live += [int((h > 0).any(0).sum())] if isinstance(layer, nn.ReLU) else []
+    found = units.live_units(network, IMAGES)
+    assert [name for name, *_ in found[:6]] == [f"encoder {i}" for i in range(1, 7)]
+    assert [counts[1] for _, *counts in found[:6]] == live and max(live) < 512
 
 
 @pytest.mark.parametrize("batch_size", [7, 60, 1000])
