@@ -182,8 +182,8 @@ def changes_of(model: str) -> list[str]:
     choice of the numbers that are kept for INNs.
 
     Example:
-        >>> set(CHANGES) - set(changes_of("inn")), set(CHANGES) - set(changes_of("classic_deep"))
-        ({"He's initialisation", 'ReLU on the bottleneck'}, {'other numbers kept'})
+        >>> [sorted({*CHANGES} - {*changes_of(model)}) for model in ("inn", "classic_deep")]
+        [["He's initialisation", 'ReLU on the bottleneck'], ['other numbers kept']]
     """
     inn = settings.family(model) == "inn"
     fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn, keep_others: inn}
