@@ -1010,16 +1010,17 @@ def depth(table: pd.DataFrame) -> Figure:
     axes.axhline(1, color="0.35", linewidth=0.9)
     bottlenecks = all_bottlenecks(dataset, table)
     curves = in_legend_order(set(table["curve"]))
-    aside = (max(bottlenecks) / min(bottlenecks)) ** (0.1 / len(curves))
+    aside = (max(bottlenecks) / min(bottlenecks)) ** (0.05 / len(curves))
     for place, curve in enumerate(curves):
         mine = table[table["curve"] == curve].sort_values("bottleneck")
         x = mine["bottleneck"] * aside ** (place - (len(curves) - 1) / 2)
         colour = colour_of(colours[curve])
-        face = colour if face_of(curve, dataset) == colour_of(curve) else "white"
-        line = "--" if "residual" in mine["model"].iloc[0] else "-"
+        residual = "residual" in mine["model"].iloc[0]
+        line, face = ("--", "white") if residual else ("-", colour)
         style = {"linestyle": line, "color": colour, **marker_of(curve), "markerfacecolor": face}
         axes.vlines(x, mine["lowest"], mine["highest"], color=colour, linewidth=1)
-        axes.plot(x, mine["ratio"], label=curve, **style)
+        order = 2 + 1 / len(mine)  # a single point lies above the curves
+        axes.plot(x, mine["ratio"], label=curve, zorder=order, clip_on=False, **style)
     set_bottlenecks(axes, bottlenecks, log=True)
     axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", xlabel="bottleneck $k$", yscale="log")
     axes.yaxis.set_major_locator(LogLocator(subs=(0.8, 1, 1.2, 1.5, 2, 3)))
@@ -1029,7 +1030,7 @@ def depth(table: pd.DataFrame) -> Figure:
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, handlelength=3.6)
     said = (
         "Each network's loss over that of the same with fewer layers, whose colour it has: above 1 the deeper one is "
-        "worse. Dashed: residual layers. Means over seeds; bars, where there are several: from the deeper one's "
+        "worse. Dashed and white: residual layers. Means over seeds; bars, where there are several: from the deeper one's "
         "smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a little."
     )
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
