@@ -1018,6 +1018,7 @@ def depth(table: pd.DataFrame) -> Figure:
         residual = "residual" in mine["model"].iloc[0]
         line, face = ("--", "white") if residual else ("-", colour)
         style = {"linestyle": line, "color": colour, **marker_of(curve), "markerfacecolor": face}
+        style |= {"markeredgecolor": colour, "markeredgewidth": 1} if residual else {}
         axes.vlines(x, mine["lowest"], mine["highest"], color=colour, linewidth=1)
         order = 2 + 1 / len(mine)  # a single point lies above the curves
         axes.plot(x, mine["ratio"], label=curve, zorder=order, clip_on=False, **style)
@@ -1030,8 +1031,8 @@ def depth(table: pd.DataFrame) -> Figure:
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, handlelength=3.6)
     said = (
         "Each network's loss over that of the same with fewer layers, whose colour it has: above 1 the deeper one is "
-        "worse. Dashed and white: residual layers. Means over seeds; bars, where there are several: from the deeper one's "
-        "smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a little."
+        "worse. Dashed and white: residual layers. Means over seeds; bars, where there are several: from the deeper "
+        "one's smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a little."
     )
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
