@@ -1032,7 +1032,8 @@ def depth(table: pd.DataFrame) -> Figure:
     said = (
         "Each network's loss over that of the same with fewer layers, whose colour it has: above 1 the deeper one is "
         "worse. Dashed and white: residual layers. Means over seeds; bars, where there are several: from the deeper "
-        "one's smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a little."
+        "one's smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a "
+        "little."
     )
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
