@@ -855,7 +855,7 @@ def dead_units():
     ks = [int(k) for k in ks if k >= 12]
     assert {12, 32, 64} <= {*ks} and {k: len(runs(k, *LEAKY)) for k in ks} == {k: 3 if k == 64 else 2 for k in ks}
 
-    assert {k: len(runs(k, *CALM)) for k in ks} == {k: 2 if k in (24, 32, 64) else 1 for k in ks}, "two at these"
+    assert {k: len(runs(k, *CALM)) for k in ks} == dict.fromkeys(ks, 2), "two each"
     calm, ours = ({k: loss(k, *at) for k in ks} for at in (CALM, ("inn",)))
     gone_too = [share_closed(calm[k], k) for k in ks]
     assert apart(runs(64, *TUNED)) > abs(calm[64] - loss(64, *TUNED)), "about as much as tuned settings do with ReLUs"
@@ -932,7 +932,7 @@ def dead_units():
         table_row("share of the gap to the INN that goes away", map(pc, gone_too)),
         f"is {less(calm[12], ours[12])} and {less(calm[16], ours[16])} *below* the INN as the paper trains it at 12 "
         f"and 16, {pc(calm[24] / ours[24] - 1)} above it at 24 and {pc(calm[32] / ours[32] - 1)} above it at 32; at 64 "
-        f"{closed(calm[64])} of the gap goes away (two seeds at 24, 32 and 64, one at the others)",
+        f"{closed(calm[64])} of the gap goes away (two seeds each)",
         f"from there to 64 it falls by {less(calm[64], calm[32])}, in training as well "
         f"({less(training(64, *CALM), training(32, *CALM))}), the INN by {less(ours[64], ours[32])}",
         f"and at 32 {pc(calm_digits)} of the gap goes away (two seeds)",
@@ -1204,7 +1204,7 @@ def readme():
         half=lambda rows: rows["precision"] == "bf16", inn=lambda rows: rows["model"] == "inn"
     )
     assert (~in_16_bits["half"] & in_16_bits["inn"]).sum() == 1, "all INN runs but one"
-    assert 1 / 3 < in_16_bits.loc[~in_16_bits["inn"], "half"].mean() < 0.42, "a good third of the classic ones"
+    assert 0.4 < in_16_bits.loc[~in_16_bits["inn"], "half"].mean() < 0.5, "nearly half of the classic ones"
     at_tuned = tuned_curve()
     where = tuned_saturates_at()
     assert where.max() < 0.9 and where[where.index >= 24].sum() > 0.9, "at 24 or beyond"
@@ -1321,7 +1321,7 @@ def readme():
         f"{len(runs(64, 'inn'))} and {len(runs(64))}",
         f"one late drop of the learning rate closes {closed(loss(64, *CALM))} of the gap to the INN as the paper "
         "trains it, without any search. At 12, 16 and 24 it is level with that INN or ahead; from 32 on it falls "
-        f"little | {len(runs(64, *CALM))}; at 12 and 16 one",
+        f"little | {len(runs(64, *CALM))} |",
         f"it is at most {pc(calm[24] / loss(24, 'inn') - 1)} above the INN at 12, 16 and 24, and by the means flat "
         f"from 32 on, too ({calm[32]:.4f} there, {calm[64]:.4f} at 64)",
         f"close {closed(tuned[64])}, with the leaky ReLU besides {closed(both)}. At 12, 16 and 24 they reach the "
@@ -1469,7 +1469,7 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
     several = {recipe: set(rows.loc[rows["seed"] > 0, "bottleneck"]) for recipe, rows in leaky.groupby("recipe")}
     assert several["paper"] == {12, 16, 24, 32, 48, 64}, "at the paper's settings with a second seed below 12"
     assert set(leaky.loc[leaky["recipe"] == "late", "bottleneck"]) == {12, 16, 24, 32, 48, 64}, "late: not below 12"
-    assert several["late"] == {24, 32, 64}, "not with second seeds at 12, 16 and 48"
+    assert several["late"] == {12, 16, 24, 32, 48, 64}, "with second seeds at all of these"
     seconds = mine[mine["machine"].str.startswith("NVIDIA H200")].groupby("dataset")["seconds"]
     low, high, mean = seconds.min().round().astype(int), seconds.max().round().astype(int), seconds.mean()
     jobs = {name: len(sweeps.check_sweep({"dataset": name, "seeds": "0"}).jobs) for name in all_of}
