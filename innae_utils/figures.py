@@ -618,11 +618,11 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
     said += _of_images(known, mine)
     if dataset == "lfw":
         said.append("LFW stands in CelebA's place; the paper has no curve of it.")
-    rest = mine[~mine["curve"].isin(drawn(mine))]
-    wholly = rest["model"].isin(set(rest["model"]) - set(mine.loc[mine["curve"].isin(drawn(mine)), "model"]))
-    hidden = sorted({*rest.loc[wholly, "model"].map(settings.MODEL_TITLES), *rest.loc[~wholly, "curve"]})
+    seen = mine["curve"].isin(drawn(mine))
+    rest, mine = mine[~seen], mine[seen]
+    partly = rest["model"].isin(mine["model"])
+    hidden = sorted({*rest.loc[~partly, "model"].map(settings.MODEL_TITLES), *rest.loc[partly, "curve"]})
     said += [f"Not drawn: {'; '.join(hidden)}."] if hidden else []
-    mine = mine[~mine["curve"].isin(hidden)]
     for column, what in (("image_size", "Sizes of the images"), ("precision", "Precision of training")):
         values = (
             {curve: sorted(part[column].unique()) for curve, part in mine.groupby("curve")} if column in mine else {}

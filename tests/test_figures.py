@@ -482,3 +482,6 @@ def test_curves_with_pictures_of_their_own_are_named_and_not_drawn():
         "Not drawn: INN VAE; INN, no zero-padding loss." in line for line in figures.caption(both, None, ["digits"])
     )
     assert figures.drawn(aside) == ["INN VAE", "INN, no zero-padding loss"]
+    late = table(model="classic_vae", recipe="late").assign(precision="bf16")
+    said = " ".join(figures.caption(pd.concat([table().assign(precision="fp32"), late]), None, ["digits"]))
+    assert "Not drawn: classic VAE." in said and "Precision" not in said, "of what is drawn alone"
