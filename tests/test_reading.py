@@ -1358,23 +1358,26 @@ def readme():
     skips = [depth_cost("classic_residual_double_depth", recipe) for recipe in ALL]
     assert DEPTH.loc["digits", "inn_double_depth", "paper"]["ratio"].max() < 1, "no worse"
     on_mnist = DEPTH.loc["mnist"].xs(("late", 64), level=["recipe", "bottleneck"])
-    assert on_mnist.loc[["classic_double_depth", "classic_residual_double_depth"], "runs"].eq(1).all(), "MNIST 1"
+    deeper = [f"classic_{name}double_depth" for name in ("", "leaky_", "residual_")]
+    assert on_mnist.loc[deeper, "runs"].eq(1).all(), "MNIST 1"
     begun = sensitivity.published("digits").query('change == "He\'s initialisation"').groupby("model")["test_l1"].mean()
     of_he = begun["classic_double_depth"] / begun["classic"] - 1
-    spared, hit = (on_mnist.loc[f"classic_{name}double_depth", "ratio"] - 1 for name in ("residual_", ""))
+    kinds = ("residual_", "", "leaky_")
+    spared, hit, leaky_hit = (on_mnist.loc[f"classic_{name}double_depth", "ratio"] - 1 for name in kinds)
     return [
         f"on digits at 32 twice the layers make them {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse",
-        f"with residual layers it is {100 * min(skips):.0f} to {pc(max(skips))}, with He's first weights in place of "
-        f"Xavier's {pc(of_he)}, not {pc(depth_cost('classic_double_depth', 'paper'))}; on MNIST at 64 `classic` is "
-        f"{pc(hit)} worse, with residual layers {pc(-spared)} better | 2; MNIST 1",
+        f"residual layers bring `classic` down to {100 * min(skips):.0f} to {pc(max(skips))}, He's first weights (in "
+        f"place of Xavier's) to {pc(of_he)}, from {pc(depth_cost('classic_double_depth', 'paper'))}. On MNIST at 64, "
+        f"with one late drop, twice the layers make `classic` {pc(hit)} worse and `classic_leaky` {pc(leaky_hit)}; "
+        f"with residual layers `classic` is {pc(-spared)} better | 2; MNIST 1",
         f"Twice its learning rate alone takes it to {faster:.4f}, ahead of all of these; at 24 it is then level with "
         f"`classic_1024`, and below the classic networks of its own size | {len(faster_runs)}, at 24 one",
         f"Yes, with the paper's settings: the INN has {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} | "
         f"{len(runs(64, 'inn'))} and {len(runs(64))}",
         f"one late drop of the learning rate closes {closed(loss(64, *CALM))} of the gap to the INN as the paper "
-        f"trains it, without any search ({of_faster} of that to the INN with twice its learning rate). At 12, 16 and "
-        f"24 it is level with the first or ahead, at 24 {pc(calm[24] / loss(24, *FASTER) - 1)} above the second; from "
-        f"32 on it falls little | {len(runs(64, *CALM))}; the second at 24 one |",
+        "trains it, without any search. At 12, 16 and 24 it is level with that INN or ahead; from 32 on it falls "
+        f"little. Against the INN with twice its learning rate it closes {of_faster}, and is "
+        f"{pc(calm[24] / loss(24, *FASTER) - 1)} above it at 24 | {len(runs(64, *CALM))}; that INN at 24 one |",
         f"it is at most {pc(calm[24] / loss(24, 'inn') - 1)} above the INN at 12, 16 and 24, and by the means flat "
         f"from 32 on, too ({calm[32]:.4f} there, {calm[64]:.4f} at 64); with the tuned settings it still falls by "
         f"{lent_falls} there (one run at 32)",
@@ -1383,10 +1386,10 @@ def readme():
         "INN as the paper trains it, at 24 only the one with ReLUs does (leaky: "
         f"{pc(loss(24, *LENT) / loss(24, 'inn') - 1)} above) | {len(runs(64, *TUNED))} and {len(runs(64, *LENT))}; "
         "elsewhere 2 and 1",
-        f"Yes: the wider `classic_1024` has {lent.mean():.4f} with those settings, five times the parameters and "
-        "fifteen times the INN's steps, which take "
-        f"{pc(tera('classic_1024', 'mnist', 'borrowed') / tera('inn', 'mnist'))} of its operations; with the search "
-        f"for the settings {searched[1] / tera('inn', 'mnist'):.1f} times as many | {len(lent)}",
+        f"Yes: the wider `classic_1024` has {lent.mean():.4f} with those settings. It has five times the INN's "
+        "parameters and makes fifteen times its steps, yet with "
+        f"{pc(tera('classic_1024', 'mnist', 'borrowed') / tera('inn', 'mnist'))} of its operations; counting the "
+        f"search for the settings, with {searched[1] / tera('inn', 'mnist'):.1f} times as many | {len(lent)}",
         f"the dearest of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times that of the tuned "
         f"classic network. Counting the {len(STUDY)} trials of the search for its settings, though, the tuned one took "
         f"{searched[0]:,.0f} TFLOP and `classic_1024` {searched[1]:,.0f}, more than the INN",
