@@ -57,6 +57,7 @@ ELSEWHERE = {
 FASTER = settings.curve_title("inn", "double_lr")
 PCA = settings.MODEL_TITLES["pca"]
 SHEET = ("mnist", "cifar10", "celeba")  # the rows of the paper's figure 5; LFW takes CelebA's place: `sheet_of`
+FEW_CHANGES = 5  # of a recipe: the panels of those with no more lie below those with more
 SHORT_LEGEND, LEGEND_COLUMNS = 7, 3  # the most entries of a legend within a panel; else it lies below, in columns
 PAPER = "0.45"  # the paper's curves are grey, told apart by dashes and markers
 PAPER_LINES = {
@@ -806,31 +807,42 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     The caption says which is which, and how many epochs were trained.
 
     Args:
-        table: the columns of `sensitivity.COLUMNS`, of one data set; a panel each model and bottleneck. Trainings
-            that diverged have no L1 and are not drawn.
+        table: the columns of `sensitivity.COLUMNS`, of one data set; a panel each model and bottleneck, those with few
+            changes below those with many, up to three in a row, which share their changes and the axis of the losses.
+            Trainings that diverged have no L1 and are not drawn.
         printed: of `publishing.read_printed`.
     """
     dataset = one_of(table, "dataset")
-    names = [name for name in CHANGES if name in set(table["change"])][::-1]
     models = [model for model in settings.MODEL_TITLES if model in set(table["model"])]
     points = [(model, k) for model in models for k in sorted(table[table["model"] == model]["bottleneck"].unique())]
-    size = (2.3 + 2.9 * len(points), 1.1 + 0.22 * len(names))
-    figure, panels = plt.subplots(1, len(points), figsize=size, sharex=True, sharey=True, squeeze=False)
-    bands = 0
-    for axes, (model, k) in zip(panels[0], points, strict=True):
-        here = table[(table["model"] == model) & (table["bottleneck"] == k)]
-        colour = colour_of(settings.curve_title(model, "paper"))
-        axes.plot(here["test_l1"], here["change"].map(names.index), "o", color=colour, alpha=0.8, markeredgewidth=0)
-        plain = here[here["change"] == AS_IT_IS]["test_l1"].mean()
-        axes.axvline(plain, color=colour, linewidth=0.8, zorder=1)
-        theirs = printed[(printed["dataset"] == dataset) & (printed["model"] == model) & (printed["bottleneck"] == k)]
-        for point in theirs.itertuples():
-            band = point.test_l1 - point.read_error, point.test_l1 + point.read_error
-            axes.axvspan(*band, color="0.75", linewidth=0, zorder=0)
-            bands += 1
-        axes.set(title=f"{settings.MODEL_TITLES[model]}, $k$ = {k}", xlabel="test L1 per pixel")
-    panels[0][0].set_yticks(range(len(names)), names)
-    panels[0][0].set_ylim(-0.6, len(names) - 0.4)
+    found = {point: table[(table["model"] == point[0]) & (table["bottleneck"] == point[1])] for point in points}
+    many = [point for point in points if found[point]["change"].nunique() > FEW_CHANGES]
+    rows = [row for part in (many, [point for point in points if point not in many]) for row in _in_rows(part, 3)]
+    made = [set(pd.concat([found[point] for point in row])["change"]) for row in rows]
+    heights = [0.22 * len(names) + 0.7 for names in made]
+    figure = plt.figure(figsize=(7.6, sum(heights) + 0.4))
+    cells, bands = figure.add_gridspec(len(rows), 6, height_ratios=heights), 0
+    for down, (row, those) in enumerate(zip(rows, made, strict=True)):
+        names, first = [name for name in CHANGES if name in those][::-1], None
+        for across, (model, k) in enumerate(row):
+            wide = 6 // len(row)
+            axes = figure.add_subplot(cells[down, across * wide : (across + 1) * wide], sharex=first, sharey=first)
+            here, colour = found[model, k], colour_of(settings.curve_title(model, "paper"))
+            axes.plot(here["test_l1"], here["change"].map(names.index), "o", color=colour, alpha=0.8, markeredgewidth=0)
+            plain = here[here["change"] == AS_IT_IS]["test_l1"].mean()
+            axes.axvline(plain, color=colour, linewidth=0.8, zorder=1)
+            theirs = printed[(printed["dataset"] == dataset) & (printed["model"] == model)]
+            for point in theirs[theirs["bottleneck"] == k].itertuples():
+                band = point.test_l1 - point.read_error, point.test_l1 + point.read_error
+                axes.axvspan(*band, color="0.75", linewidth=0, zorder=0)
+                bands += 1
+            axes.set_title(f"{settings.MODEL_TITLES[model]}, $k$ = {k}")
+            axes.tick_params(labelleft=first is None)
+            first = first or axes
+        first.set_yticks(range(len(names)), names)
+        first.set_ylim(-0.6, len(names) - 0.4)
+    for axes in figure.axes[-len(rows[-1]) :]:
+        axes.set_xlabel("test L1 per pixel")
     once = not table[table["change"] == AS_IT_IS].duplicated(["model", "bottleneck"]).any()
     plain_ones = "the one as it is" if once else "the mean of those as they are"
     lengths = [_epochs_of(table[table["model"] == model], named=len(models) > 1) for model in models]
@@ -841,6 +853,13 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     width = int(19 * figure.get_figwidth())
     figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
+
+
+def _in_rows(things: Sequence, most: int) -> list[Sequence]:
+    """Things in rows of nearly equal length, of so many at most."""
+    count = -(-len(things) // most)
+    edges = [len(things) * i // count for i in range(count + 1)] if count else []
+    return [things[start:end] for start, end in pairwise(edges)]
 
 
 def _epochs_of(table: pd.DataFrame, named: bool) -> str:
@@ -1092,7 +1111,7 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
     table = with_curves(table)
-    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.4), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(7.6, 4.4), sharey=True)
     curves = in_legend_order(set(table["curve"]))
     for axes, split in zip(panels, ("train", "test"), strict=True):
         here = table[table["split"] == split]
@@ -1107,7 +1126,8 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
         set_log_losses(axes)
         set_bottlenecks(axes, sorted(map(int, table["bottleneck"].unique())), log=True)
     panels[0].set_ylabel("L1 per pixel")
-    panels[0].legend(fontsize=7, loc="lower left", alignment="left")
+    names = panels[0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside upper left", ncols=3, fontsize=7, alignment="left")
     said = "Full: with the encoder's numbers. Dashed, white dots: with the best found for the same decoder "
     said += "(bars: what goes away), "
     counts = table.groupby("split")["images"].max()
@@ -1116,6 +1136,4 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
     )
     said += f"{counts.get('test', 0)} test images."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
-    figure.draw_without_rendering()
-    make_room(panels[0])
     return figure

@@ -363,15 +363,17 @@ def test_the_figure_tells_models_apart():
     other.loc[other["change"] == "schedule x 2", "epochs"] = 20
     other = other[other["change"].isin(["as it is", "schedule x 2"])]
     figure = figures.changes(pd.concat([table_of(), other]), publishing.read_printed())
-    left, right = figure.axes
-    assert (left.get_title(), right.get_title()) == ("INN, $k$ = 64", "classic, $k$ = 64")
-    assert list(left.lines[0].get_xdata()) == [0.02, 0.02]
-    assert len(right.lines[0].get_xdata()) == len(OF_CLASSIC)
-    for axes in figure.axes:
+    above, below = figure.axes
+    assert (above.get_title(), below.get_title()) == ("classic, $k$ = 64", "INN, $k$ = 64"), "few changes below many"
+    assert list(below.lines[0].get_xdata()) == [0.02, 0.02]
+    assert [label.get_text() for label in below.get_yticklabels()] == ["schedule x 2", "as it is"]
+    assert len(above.lines[0].get_xdata()) == len(OF_CLASSIC)
+    several = figures.changes(pd.concat([table_of(bottleneck=k) for k in (8, 12, 16, 64)]), publishing.read_printed())
+    rows = [{axes.get_xlim() for axes in pair} for pair in (several.axes[:2], several.axes[2:])]
+    assert [len(row) for row in rows] == [1, 1], "two rows of two, each with one axis of the losses"
+    for axes in (*figure.axes, *several.axes):
         low, high = axes.get_xlim()
-        assert (
-            0 < low < 0.02 and (high, low) == figure.axes[0].get_xlim()[::-1] and max(axes.lines[0].get_xdata()) < high
-        )
+        assert low < min(axes.lines[0].get_xdata()) and max(axes.lines[0].get_xdata()) < high, "all dots are seen"
     said = " ".join(figure.get_supxlabel().split())
     assert "10 epochs of INN (a stretched schedule: 20), 20 epochs of classic (a stretched schedule: 24 or 40)." in said
 
