@@ -816,14 +816,16 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     models = [model for model in settings.MODEL_TITLES if model in set(table["model"])]
     points = [(model, k) for model in models for k in sorted(table[table["model"] == model]["bottleneck"].unique())]
     found = {point: table[(table["model"] == point[0]) & (table["bottleneck"] == point[1])] for point in points}
-    many = [point for point in points if found[point]["change"].nunique() > FEW_CHANGES]
-    rows = [row for part in (many, [point for point in points if point not in many]) for row in _in_rows(part, 3)]
+    few = [point for point in points if found[point]["change"].nunique() <= FEW_CHANGES]
+    rows = [*_in_rows([point for point in points if point not in few], 3), *_in_rows(few, 3)]
     made = [set(pd.concat([found[point] for point in row])["change"]) for row in rows]
     heights = [0.22 * len(names) + 0.7 for names in made]
     figure = plt.figure(figsize=(7.6, sum(heights) + 0.4))
-    cells, bands = figure.add_gridspec(len(rows), 6, height_ratios=heights), 0
+    cells = figure.add_gridspec(len(rows), 6, height_ratios=heights)
+    bands = 0
     for down, (row, those) in enumerate(zip(rows, made, strict=True)):
-        names, first = [name for name in CHANGES if name in those][::-1], None
+        names = [name for name in CHANGES if name in those][::-1]
+        first = None
         for across, (model, k) in enumerate(row):
             wide = 6 // len(row)
             axes = figure.add_subplot(cells[down, across * wide : (across + 1) * wide], sharex=first, sharey=first)
@@ -848,6 +850,7 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     lengths = [_epochs_of(table[table["model"] == model], named=len(models) > 1) for model in models]
     said = f"Each dot is one training of {', '.join(lengths)}. The line is {plain_ones}"
     said += "; the grey band is the paper's printed value, as wide as it can be read." if bands else "."
+    said += " Each row of panels has an axis of its own." if len(rows) > 1 else ""
     presets = [preset for preset in table["preset"].unique() if preset != "full"]
     said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
     width = int(19 * figure.get_figwidth())

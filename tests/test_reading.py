@@ -407,9 +407,9 @@ def the_seed():
         f"lie up to {widest:.4f} apart, {pc(share)} of the loss: their standard deviation is {deviation:.4f}, pooled "
         f"over the {len(several)} bottlenecks with two to five runs",
         f"over the {len(known)} printed bottlenecks ours is {known['difference'].mean():.4f} above the paper's, with a "
-        f"standard error of {standard_error(known, deviation):.4f}",
-        f"(Up to 16 runs scatter less, by {fine:.4f}, than from 24 on, by {coarse:.4f}; told by that, those at 6",
-        f"independently of the others ({mean_error:.4f} by the two deviations)",
+        f"standard error of {standard_error(known, deviation):.4f} (by the two deviations {mean_error:.4f})",
+        f"with a standard deviation of {fine:.4f}, than those from 24 on, with {coarse:.4f}; by these two, the "
+        "differences at 6 and 16",
         f"Of the {len(every)} printed points of all classic models that were run, {(every > 0).sum()} are below ours "
         "(all of them by more than the reading error)",
         f"by more than one standard deviation of a difference between two such runs, {deviation * 2**0.5:.4f})",
@@ -1134,8 +1134,8 @@ def depth_costs():
         "nine tenths of what depth costs there are gone (with one late drop "
         f"{pc(1 - worse(late_skips) / worse(late_one))}). With the settings tuned for `classic` it is "
         f"{pc(worse(lent_skips))} worse at 32, but {pc(-worse(lent_skips, 32, 'train'))} *better* in training: "
-        f"what is left there is overfitting. With the other two it is {pc(worse(skips, 32, 'train'))} and "
-        f"{pc(worse(late_skips, 32, 'train'))} worse in training, too",
+        "what is left there is overfitting. With the paper's settings and with one late drop it is worse in training, "
+        f"too ({pc(worse(skips, 32, 'train'))} and {pc(worse(late_skips, 32, 'train'))})",
         f"On MNIST at 64, with one late drop, twice the layers make `classic` {pc(plain_there['ratio'] - 1)} worse, "
         f"`classic_leaky` {pc(leaky_there['ratio'] - 1)}; with residual layers `classic` is "
         f"{pc(1 - skips_there['ratio'])} better",
@@ -1356,6 +1356,7 @@ def readme():
     assert loss(12, "inn") < 1.02 * printed(12) < 1.04 * loss(12, "inn"), "level beside the printed classic point"
     plain_ones = [depth_cost(model, r) for model in ("classic_double_depth", "classic_leaky_double_depth") for r in ALL]
     skips = [depth_cost("classic_residual_double_depth", recipe) for recipe in ALL]
+    plain_classic = [depth_cost("classic_double_depth", recipe) for recipe in ALL]
     assert DEPTH.loc["digits", "inn_double_depth", "paper"]["ratio"].max() < 1, "no worse"
     on_mnist = DEPTH.loc["mnist"].xs(("late", 64), level=["recipe", "bottleneck"])
     deeper = [f"classic_{name}double_depth" for name in ("", "leaky_", "residual_")]
@@ -1366,8 +1367,9 @@ def readme():
     spared, hit, leaky_hit = (on_mnist.loc[f"classic_{name}double_depth", "ratio"] - 1 for name in kinds)
     return [
         f"on digits at 32 twice the layers make them {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse",
-        f"residual layers bring `classic` down to {100 * min(skips):.0f} to {pc(max(skips))}, He's first weights (in "
-        f"place of Xavier's) to {pc(of_he)}, from {pc(depth_cost('classic_double_depth', 'paper'))}. On MNIST at 64, "
+        f"residual layers bring `classic` from {100 * min(plain_classic):.0f} to {pc(max(plain_classic))} down to "
+        f"{100 * min(skips):.0f} to {pc(max(skips))}, by settings; He's first weights in place of Xavier's, at the "
+        f"paper's settings, from {pc(depth_cost('classic_double_depth', 'paper'))} to {pc(of_he)}. On MNIST at 64, "
         f"with one late drop, twice the layers make `classic` {pc(hit)} worse and `classic_leaky` {pc(leaky_hit)}; "
         f"with residual layers `classic` is {pc(-spared)} better | 2; MNIST 1",
         f"Twice its learning rate alone takes it to {faster:.4f}, ahead of all of these; at 24 it is then level with "

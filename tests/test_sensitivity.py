@@ -368,9 +368,14 @@ def test_the_figure_tells_models_apart():
     assert list(below.lines[0].get_xdata()) == [0.02, 0.02]
     assert [label.get_text() for label in below.get_yticklabels()] == ["schedule x 2", "as it is"]
     assert len(above.lines[0].get_xdata()) == len(OF_CLASSIC)
-    several = figures.changes(pd.concat([table_of(bottleneck=k) for k in (8, 12, 16, 64)]), publishing.read_printed())
-    rows = [{axes.get_xlim() for axes in pair} for pair in (several.axes[:2], several.axes[2:])]
-    assert [len(row) for row in rows] == [1, 1], "two rows of two, each with one axis of the losses"
+    losses = {8: 0.05, 12: 0.04, 16: 0.03, 64: 0.02}
+    tables = [table_of(bottleneck=k, test_l1=at) for k, at in losses.items()]
+    several = figures.changes(pd.concat(tables), publishing.read_printed())
+    places = [axes.get_subplotspec() for axes in several.axes]
+    assert [(at.rowspan.start, at.colspan.start) for at in places] == [(0, 0), (0, 3), (1, 0), (1, 3)], "two rows"
+    limits = [axes.get_xlim() for axes in several.axes]
+    assert limits[0] == limits[1] != limits[2] == limits[3], "each with one axis of the losses"
+    assert "Each row of panels has an axis of its own." in " ".join(several.get_supxlabel().split())
     for axes in (*figure.axes, *several.axes):
         low, high = axes.get_xlim()
         assert low < min(axes.lines[0].get_xdata()) and max(axes.lines[0].get_xdata()) < high, "all dots are seen"

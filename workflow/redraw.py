@@ -21,7 +21,7 @@ from innae_utils import depth, parameters, publishing, results, settings, sweeps
 PICKED = ("models", "recipes")
 NAMES = ("dataset", "figures", "bottleneck", *PICKED)
 IN_SHORT = {
-    "mnist": {"models": "inn,classic,classic_leaky", "recipes": "paper,late,tuned,double_lr"},  # networks of one size
+    "mnist": {"models": "inn,classic,classic_leaky", "recipes": "paper,late,tuned,borrowed,double_lr"},  # of one size
     "digits": {"models": "inn,classic", "recipes": "paper,late"},  # what `make figures` draws
 }
 
