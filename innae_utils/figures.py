@@ -736,6 +736,48 @@ def figure6(
     return figure
 
 
+def error_by_row(
+    reconstructions: Mapping[tuple[str, int], Mapping[str, np.ndarray]], most: int = 4, seed: int | None = None
+) -> Figure:
+    """Mean |x - x_hat| in every row of the images: a panel a curve, a line a bottleneck, the darker, the larger.
+
+    A white dot marks the rows of the first colour that an INN keeps whole before it is trained: it starts as the
+    identity, and its first k numbers are the uppermost pixels. Where a line rises behind its dot, what the INN keeps is
+    still mostly these.
+
+    Args:
+        reconstructions: (curve, bottleneck) -> {`x`, `x_hat`}, each (n, C, H, W), the same n for all.
+        most: how many bottlenecks a panel shows, of the largest.
+        seed: named in the caption.
+
+    Raises:
+        FigureError: no reconstructions.
+    """
+    if not reconstructions:
+        raise FigureError("there is no run to show the errors of")
+    curves = in_legend_order({curve for curve, _ in reconstructions})
+    figure, panels = plt.subplots(1, len(curves), figsize=(7.6, 3.1), sharey=True, squeeze=False)
+    for axes, curve in zip(panels[0], curves, strict=True):
+        sizes = sorted(k for name, k in reconstructions if name == curve)[-most:]
+        for place, k in enumerate(sizes, 1):
+            block = reconstructions[curve, k]
+            style = {"color": colour_of(curve), "alpha": 0.25 + 0.75 * place / len(sizes)}
+            errors = np.abs(block["x"] - block["x_hat"]).mean((0, 1, 3))
+            rows, kept = np.arange(1, len(errors) + 1), k // block["x"].shape[3]
+            axes.plot(rows, errors, "-", label=f"$k$ = {k}", **style)
+            if curve.startswith(settings.MODEL_TITLES["inn"]) and 1 <= kept <= len(errors):
+                axes.plot(kept, errors[kept - 1], "o", markerfacecolor="white", clip_on=False, zorder=3, **style)
+        axes.set(title=curve, xlabel="row of the image, from the top")
+        axes.legend(fontsize=7)
+    panels[0][0].set(ylabel=r"mean $|x - \hat x|$", ylim=(0, None))  # of all panels
+    counts = {len(block["x"]) for block in reconstructions.values()}
+    said = f"Means over {' or '.join(map(str, sorted(counts)))} test images, their colours and columns"
+    said += f" (seed {seed}). " if seed is not None else ". "
+    said += "White dots: so many rows of the first colour an INN keeps before it is trained."
+    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    return figure
+
+
 def draw_block(column: Sequence[Axes], x: np.ndarray, x_hat: np.ndarray, largest: float) -> None:
     """Two strips of images (n, C, H, W): x_hat and x - x_hat, whose full colour stands for `largest`."""
     difference = (x - x_hat) / largest

@@ -126,7 +126,7 @@ def test_20_draws_both_figures(quick_runs):
 
     _, root = quick_runs
     folder = root / "quick" / "digits"
-    for name in ("figure5", "figure5_log", "figure6"):
+    for name in ("figure5", "figure5_log", "figure6", "where_it_lies"):
         assert (folder / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
         assert b"/Type3" not in (folder / f"{name}.pdf").read_bytes(), "text must stay text"
         with Image.open(folder / f"{name}.png") as picture:
@@ -226,6 +226,7 @@ def test_20_23_25_26_and_27_draw_from_the_published_rows_alone(tmp_path):
     for name in rows[rows["model"] != "pca"]["dataset"].unique():
         for folder in (name, f"in_short/{name}") if name in in_short else (name,):
             expected |= {f"{folder}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
+        expected |= {f"{name}/where_it_lies.{kind}" for kind in ("pdf", "png")}
     for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it"), ("units", "live_units")):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
