@@ -285,11 +285,16 @@ def on_cifar10():
     error = read_error("cifar10")
     assert error == read_error("cifar10", "classic")
 
-    def epoch(number, device="cpu", precision="bf16", seed=0, change="as it is"):
+    def epoch(number, device="cpu", precision="bf16", seed=0, change="as it is", k=256):
         place = {"epoch": number, "device": device, "precision": precision, "seed": seed, "change": change}
+        place["bottleneck"] = k
         return EPOCHS.loc[(EPOCHS[list(place)] == pd.Series(place)).all(axis=1), "train_reconstruction"].item()
 
-    other = "betas (0.9, 0.999), eps 1e-8"
+    other, elsewhere = "betas (0.9, 0.999), eps 1e-8", "other numbers kept"
+    reached = EPOCHS.loc[EPOCHS["change"] == elsewhere, "epoch"].max()
+    each = {number: [epoch(number, change=c, k=512) for c in (elsewhere, "as it is")] for number in (1, 2, reached)}
+    assert each[1][0] < 0.9 * each[1][1] and each[2][0] > each[2][1], "ahead in the first, no longer in the second"
+    pairs = [listed(f"{one:.4f}" for one in found) for found in each.values()]
     second = [epoch(2, "cuda"), epoch(2), epoch(2, seed=1), epoch(2, change=other)]
     two = runs(256, *OTHER).set_index("seed")
     assert list(two["device"]) == ["cuda", "cpu"] and two["test_l1"].min() > 1.1 * printed(256, "inn", "cifar10")
@@ -329,6 +334,9 @@ def on_cifar10():
         f"at 512 the upper half of its reconstructions is off by {sides[512].replace(' and', ', the lower one by')}; "
         f"at 256 by {sides[256]}. At 64 it is {sides[64]}, and at 1024 {sides[1024]}; the classic one has {same[64]} "
         f"at 64 and {same[1024]} at 1024",
+        f"stopped after {('two', 'three', 'four', 'five', 'six')[reached - 2]} epochs) is ahead in the first epoch (in "
+        f"training {pairs[0].replace(' and', ', where the other has')}), and no longer in the second ({pairs[1]}); in "
+        f"epoch {reached} they have {pairs[2]}",
         f"it lies {100 * near_pca[0]:.0f} and {pc(near_pca[1])} below PCA at 512 and 256",
         f"one run on a GPU ends at {two['test_l1'][0]:.4f}, another seed on a CPU at {two['test_l1'][1]:.4f} (in "
         f"training {two['train_l1'][0]:.4f} and {two['train_l1'][1]:.4f})",
