@@ -176,7 +176,7 @@ def halves(k, *curve, rows=None):
 
 def standard_error(points, deviation):
     """Of the mean difference, if each of the paper's points is one run and scatters as ours do."""
-    return deviation * (1 / points["runs"] + 1).sum() ** 0.5 / len(points)
+    return (deviation**2 * (1 / points["runs"] + 1)).sum() ** 0.5 / len(points)
 
 
 ALL = ("paper", "late", "borrowed")
@@ -424,12 +424,12 @@ def the_seed():
     by_two = pd.Series(np.where(known.index <= 16, fine, coarse), known.index)
     off_by_two = known["difference"] / (by_two * (1 + 1 / known["runs"]) ** 0.5)
     assert list(off_by_two.index[off_by_two >= 2]) == [6, 8, 12, 16], "those at 6 and 16, too"
-    mean_error = (by_two**2 * (1 / known["runs"] + 1)).sum() ** 0.5 / len(known)
     return [
         f"lie up to {widest:.4f} apart, {pc(share)} of the loss: their standard deviation is {deviation:.4f}, pooled "
         f"over the {len(several)} bottlenecks with two to five runs",
         f"over the {len(known)} printed bottlenecks ours is {known['difference'].mean():.4f} above the paper's, with a "
-        f"standard error of {standard_error(known, deviation):.4f} (by the two deviations {mean_error:.4f})",
+        f"standard error of {standard_error(known, deviation):.4f} (by the two deviations "
+        f"{standard_error(known, by_two):.4f})",
         f"with a standard deviation of {fine:.4f}, than those from 24 on, with {coarse:.4f}; by these two, the "
         "differences at 6 and 16",
         f"Of the {len(every)} printed points of all classic models that were run, {(every > 0).sum()} are below ours "
