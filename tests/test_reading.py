@@ -995,7 +995,8 @@ def dead_units():
         f"({less(training(64, *CALM), training(32, *CALM))}), the INN by {less(ours[64], ours[32])}",
         f"and at 32 {pc(calm_digits)} of the gap goes away (two seeds)",
         f"{pc(gone[-1])} of the gap to the INN at 64 goes away (three seeds)",
-        f"With one late drop of the learning rate besides {closed(calm[64])} goes away",
+        f"with one late drop of the learning rate besides {closed(calm[64])}, with the settings tuned for `classic` "
+        f"besides {closed(lent)}",
         f"{pc(gone[-1])} of the gap to the INN at 64 goes away",
         f"`classic_leaky` is {100 * min(at_small):.1f} to {pc(max(at_small), 1)} below `classic` there",
         f"`classic_leaky` closes {listed(of_printed)} at 16, 24, 32 and 64",
@@ -1036,7 +1037,6 @@ def dead_units():
         f"from 12 to 32 it falls by {less(loss(32, *LENT), loss(12, *LENT))}, that `classic` by "
         f"{less(loss(32, *TUNED), loss(12, *TUNED))}, and from 32 to 64 by {less(loss(64, *LENT), loss(32, *LENT))} "
         f"and {less(loss(64, *TUNED), loss(32, *TUNED))}: not flat",
-        f"With the settings tuned for `classic` besides {closed(lent)} does",
         f"the INN with twice its learning rate ({INN_CHANGES['test_l1']['learning rate x 2']:.4f})",
         f"a study of its own ({studies['classic_leaky']['trials']} trials) ends at the very settings",
         f"and {same_trials} of their {len(tried.loc['classic'])} trials tried the same settings",
