@@ -746,7 +746,7 @@ def error_by_row(
     still mostly these.
 
     Args:
-        reconstructions: (curve, bottleneck) -> {`x`, `x_hat`}, each (n, C, H, W), the same n for all.
+        reconstructions: (curve, bottleneck) -> {`x`, `x_hat`}, each (n, C, H, W).
         most: how many bottlenecks a panel shows, of the largest.
         seed: named in the caption.
 
@@ -757,6 +757,7 @@ def error_by_row(
         raise FigureError("there is no run to show the errors of")
     curves = in_legend_order({curve for curve, _ in reconstructions})
     figure, panels = plt.subplots(1, len(curves), figsize=(7.6, 3.1), sharey=True, squeeze=False)
+    dotted = False
     for axes, curve in zip(panels[0], curves, strict=True):
         sizes = sorted(k for name, k in reconstructions if name == curve)[-most:]
         for place, k in enumerate(sizes, 1):
@@ -767,13 +768,15 @@ def error_by_row(
             axes.plot(rows, errors, "-", label=f"$k$ = {k}", **style)
             if curve.startswith(settings.MODEL_TITLES["inn"]) and 1 <= kept <= len(errors):
                 axes.plot(kept, errors[kept - 1], "o", markerfacecolor="white", clip_on=False, zorder=3, **style)
+                dotted = True
         axes.set(title=curve, xlabel="row of the image, from the top")
         axes.legend(fontsize=7)
     panels[0][0].set(ylabel=r"mean $|x - \hat x|$", ylim=(0, None))  # of all panels
     counts = {len(block["x"]) for block in reconstructions.values()}
     said = f"Means over {' or '.join(map(str, sorted(counts)))} test images, their colours and columns"
     said += f" (seed {seed}). " if seed is not None else ". "
-    said += "White dots: so many rows of the first colour an INN keeps before it is trained."
+    if dotted:
+        said += "White dots: so many rows of the first colour an INN keeps before it is trained."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
 

@@ -394,13 +394,16 @@ def test_errors_are_drawn_by_row_and_a_dot_ends_what_the_inn_keeps_at_first():
     x = rng.random((5, 3, 8, 4))
     off = np.arange(1, 9).reshape(8, 1) / 100  # every row by as much as its number says
     blocks = {(curve, k): {"x": x, "x_hat": x + off * k} for curve in ("classic", "INN") for k in (2, 8, 32, 48)}
-    left, right = figures.error_by_row(blocks, most=3, seed=0).axes
+    figure = figures.error_by_row(blocks, most=3, seed=0)
+    left, right = figure.axes
     assert [axes.get_title(loc="left") for axes in (left, right)] == ["INN", "classic"]
     lines = {line.get_label(): line for line in right.lines}
     assert list(lines) == ["$k$ = 8", "$k$ = 32", "$k$ = 48"], "the three largest; no dot in a classic panel"
     assert lines["$k$ = 8"].get_ydata() == pytest.approx(8 * off.ravel())
     dots = [line for line in left.lines if line.get_marker() == "o"]
     assert [(dot.get_xdata()[0], round(dot.get_ydata()[0], 6)) for dot in dots] == [(2, 0.16), (8, 2.56)]
+    alone = figures.error_by_row({at: block for at, block in blocks.items() if at[0] == "classic"})
+    assert ["White dots" in each.get_supxlabel() for each in (figure, alone)] == [True, False]
     with pytest.raises(figures.FigureError, match="no run"):
         figures.error_by_row({})
 
