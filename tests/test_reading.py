@@ -529,7 +529,7 @@ def the_settings():
         f"| `{wide}`, the paper's settings, {len(runs(64, wide))} seeds | {there['paper']:.4f} | |",
         f"| `{wide}`, one late drop | {there['late']:.4f} | {share['late']} of its own gap |",
         f"| `{wide}`, the settings tuned for `classic` (`borrowed`), {len(lent)} seeds | {there['borrowed']:.4f} | "
-        f"{share['borrowed']} |",
+        f"{share['borrowed']} of its own gap |",
         f"all together {pc(tera(wide, 'mnist', 'borrowed') / tera('inn', 'mnist'))} of its operations "
         f"({tera(wide, 'mnist', 'borrowed'):.0f} and {tera('inn', 'mnist'):.0f} TFLOP, "
         f"[counted](../innae_utils/cost.py), without the {cost.study_flops(STUDY) / 1e12:.0f} of the study",
@@ -1239,7 +1239,7 @@ def readme():
     assert (points_of_inn["mean"].diff()[1:] < 0).all()
     distance = points_of_inn["difference"].abs()
     mine = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["recipe"] == "paper")]
-    assert (mine["test_l1"] / mine["train_l1"]).max() < 1.04, "nothing overfits"
+    assert (mine["test_l1"] / mine["train_l1"]).max() < 1 + claims.DIVERGENCE, "nothing overfits"
     assert loss(64, *TUNED) > loss(64, "inn"), "behind the INN, tuned too"
     shares = distance / points_of_inn["paper"]
     worst = shares.max()
@@ -1323,6 +1323,9 @@ def readme():
     at_the_end = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["bottleneck"] == 64)]
     assert faster_runs.max() < at_the_end["test_l1"].min(), "ahead of all else"
     others_apart = [abs(pair[0][k] / pair[1][k] - 1) for k in (2, 4, 8, 16)]
+    calm_ahead = [1 - loss(k, *CALM, "digits") / min(pair[0][k], pair[1][k]) for k in (2, 4, 8, 16)]
+    of_faster = [100 * (loss(64) - each) / (loss(64) - faster) for each in (loss(64, *CALM), tuned[64], both)]
+    of_faster = f"{listed(f'{each:.0f}' for each in of_faster)} %"
     both_studied = [len(runs(k, model, "tuned", "digits")) for k in pair[0] for model in ("inn", "classic")]
     assert set(both_studied) == {2}, "2 runs"
     on_digits = [loss(32, *curve, "digits") for curve in (("classic", "late"), ("inn", "paper"), ("classic", "paper"))]
@@ -1348,12 +1351,16 @@ def readme():
         f"{len(runs(64, *LENT))} runs)",
         f"Twice its learning rate alone takes it to {faster:.4f} ({len(faster_runs)} runs), ahead of all else that was "
         f"trained here at 64, the five times larger `classic_1024` with searched settings included ({lent.mean():.4f})",
-        f"below that the two are within {pc(max(others_apart))} of each other (2 runs)",
+        f"Of the gap to *that* INN the three classic networks above close {of_faster}.",
+        f"below that the two are within {pc(max(others_apart))} of each other, and a leaky classic network with one "
+        f"late drop, without any search, is {100 * min(calm_ahead):.0f} to {pc(max(calm_ahead))} ahead of the better "
+        "of the two (2 runs)",
         f"twice the layers make the classic ones {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse at 32",
         f"with residual layers it is {100 * min(skips):.0f} to {pc(max(skips))}",
         f"the dearest of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times that of the tuned "
         f"classic network. Counting the {len(STUDY)} trials of the search for its settings, though, the tuned one took "
-        f"{searched[0]:,.0f} TFLOP and `classic_1024` {searched[1]:,.0f}, more than the INN",
+        f"{searched[0]:,.0f} TFLOP and `classic_1024` {searched[1]:,.0f}, more than one training of the INN; with "
+        f"that at twice the learning rate, the only other one tried, the INN took {2 * tera('inn', 'mnist'):,.0f}",
         f"at 1024, {colour[0]:,.0f} for the classic one and {colour[1]:,.0f} for the INN",
         "one is trained for {} epochs, the other for {})".format(
             *(settings.find_recipe("cifar10", model, "paper").epochs for model in ("classic", "inn"))
@@ -1361,20 +1368,24 @@ def readme():
         f"by operations {each[0] / each[1]:.0f} times",
         f"the classic curve falls by {less(loss(32, *LEAKY), loss(12, *LEAKY))} from 12 to 32, not by "
         f"{less(loss(32), loss(12))}, and then turns flat",
-        f"`classic_1024` reaches {lent.mean():.4f} in two runs",
+        f"`classic_1024` reaches {lent.mean():.4f} in two runs, with the settings tuned for `classic`; the INN as the "
+        f"paper trains it has {ours[64]:.4f}",
+        f"*Flat*: falls by at most {pc(results.SATURATION_TOLERANCE)} more. *Level*: within {pc(claims.MARGIN)}. "
+        f"*Overfits*: the test loss is more than {pc(claims.DIVERGENCE)} above that in training",
         *[table_row(title, [f"{each:.4f}", *map(str, rest)]) for title, (each, *rest) in at_64.items()],
         f"tuned, it is {pc(tuned[64] / ours[64] - 1)} above the INN",
         f"are within {pc(max(near), 1)} of the printed ones",
-        f"far ahead of the classic autoencoder ({loss(1024, *OTHER):.4f} and {loss(1024, *OTHER_CLASSIC):.4f})",
+        f"far ahead of the classic autoencoder ({loss(1024, *OTHER):.4f} and {loss(1024, *OTHER_CLASSIC):.4f}, one "
+        "run each)",
         f"at 64 by {pc(off(64, 'classic_1024') / printed(64, 'classic_1024'))} (`classic_1024`) and "
         f"{pc(off(64, 'classic_2048') / printed(64, 'classic_2048'))}",
         f"({runs(1024, *OTHER)['test_images'].item():,} test images, mostly one seed)",
         f"CIFAR-10's INN at 256 and 512*: {loss(256, *OTHER):.4f} (two runs) and {loss(512, *OTHER):.4f}, printed are "
         f"{printed(256, 'inn', 'cifar10'):.4f} and {printed(512, 'inn', 'cifar10'):.4f}",
-        f"at 256 and 512 it is {listed(map(pc, middle))} above the printed points",
+        f"at 256 and 512 the INN is {listed(map(pc, middle))} above the printed points",
         f"its points at all {len(points_of_inn)} bottlenecks differ from the printed ones by "
         f"at most {distance.max():.4f}, or {pc(worst)}, and fall all the way",
-        f"`classic_deep` is flat from 12 on, at {loss(64, 'classic_deep'):.4f} (two runs at 64)",
+        f"`classic_deep` is flat there, at {loss(64, 'classic_deep'):.4f} (two runs at 64)",
         f"without it the INN ends {pc(ablated()['without'].mean() / ablated()['with'].mean() - 1)} higher",
         f"one drop of the learning rate, at {pc(late_one.milestones[0] / late_one.epochs)} of the epochs",
         f"has {tuned[12]:.4f} at 12, below the INN ({ours[12]:.4f}), and {tuned[64]:.4f} at 64, where it was tuned",
@@ -1458,6 +1469,7 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
 
     all_of = {name: len(settings.DATASETS[name].bottlenecks) for name in ("mnist", "cifar10")}
     wider = [all_of["mnist"] - points("mnist", f"classic_{name}") for name in ("1024", "2048", "deep")]
+    assert 2 * sum(wider) == 3 * all_of["mnist"], "half of the wider and deeper ones' points"
     cifar10 = [points("cifar10", model) for model in ("inn", "classic")]
     text = plain((settings.PROJECT / "README.md").read_text())
     assert (
@@ -1506,7 +1518,8 @@ def test_the_variational_text_says_what_mnists_run_says():
         f"Its two peers, with {listed(f'{each:.4f}' for each in peers)}, have more than twice as much; their term "
         f"costs them {listed(pc(each / plain_late - 1) for each in peers)} of the {plain_late:.4f} that `classic` has"
     ) in text
-    assert f"On MNIST at 64 it costs {costs} (one run)" in plain((settings.PROJECT / "README.md").read_text())
+    said = f"On MNIST at 64 it costs {costs} (one run, beside the INN of the same seed)"
+    assert said in plain((settings.PROJECT / "README.md").read_text())
 
 
 @pytest.mark.parametrize(("text", "passages"), TEXTS, ids=["README.md", "results/README.md"])
