@@ -43,6 +43,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "He's initialisation": {},
     "ReLU on the bottleneck": {},
     "other numbers kept": {},
+    "Haar coefficients kept": {},
 }
 PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
 USED = ("epochs", "batch_size", "lr", "first_fall", "weight_decay")  # of the recipe that a change makes
@@ -167,11 +168,42 @@ def keep_others(network) -> None:
     network.inn = Shuffled(network.inn)
 
 
+def keep_coefficients(network) -> None:
+    """Leave out the Haar steps that end the INN, so that it keeps what they start from, channel by channel.
+
+    Before training, the first numbers are then averages of 2 x 2 pixels of the first colour (twice of them), over the
+    whole picture, and its differences follow; the authors' are the pixels of its upper rows.
+    """
+    import torch
+
+    from innae_utils.inn import HaarUp
+
+    class Unfolded(torch.nn.Module):
+        """An INN, (B, C, H, W) to a latent of this shape and back, without the Haar steps at its end."""
+
+        def __init__(self, inn):
+            super().__init__()
+            self.inn = inn
+            while isinstance(inn.module_list[-1], HaarUp):
+                inn.module_list.pop(-1)
+                inn.shapes.pop()
+                inn.conditions.pop()
+
+        def forward(self, x, rev=False):
+            if rev:
+                return self.inn(x.reshape(-1, *self.inn.shapes[-1]), rev=True)
+            latent, log_det = self.inn(x)
+            return latent.reshape(x.shape), log_det
+
+    network.inn = Unfolded(network.inn)
+
+
 NETWORKS = {
     "torch's initialisation": initialise_as_torch,
     "He's initialisation": initialise_as_he,
     "ReLU on the bottleneck": rectify_bottleneck,
     "other numbers kept": keep_others,
+    "Haar coefficients kept": keep_coefficients,
 }
 
 
@@ -183,10 +215,11 @@ def changes_of(model: str) -> list[str]:
 
     Example:
         >>> [sorted({*CHANGES} - {*changes_of(model)}) for model in ("inn", "classic_deep")]
-        [["He's initialisation", 'ReLU on the bottleneck'], ['other numbers kept']]
+        [["He's initialisation", 'ReLU on the bottleneck'], ['Haar coefficients kept', 'other numbers kept']]
     """
     inn = settings.family(model) == "inn"
-    fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn, keep_others: inn}
+    fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn}
+    fits |= {keep_others: inn, keep_coefficients: inn}
     return [change for change in CHANGES if fits.get(NETWORKS.get(change), True)]
 
 

@@ -91,6 +91,7 @@ def test_each_change_changes_what_it_says_and_nothing_else():
         "He's initialisation": {},
         "ReLU on the bottleneck": {},
         "other numbers kept": {},
+        "Haar coefficients kept": {},
     }
     stretched = sensitivity.changed(base, "schedule x 2", 20)
     assert [stretched.learning_rate(epoch) for epoch in (20, 21, 40)] == [1e-3, 1e-4, 1e-4]
@@ -167,6 +168,26 @@ def test_at_first_the_inn_keeps_pixels_and_with_other_numbers_other_pixels():
         sensitivity.keep_others(network)
         pixels = x.flatten(1)[:, network.inn.order[:16]]
         assert torch.allclose(network.encode(x), pixels, atol=1e-5) and network.inn.order[:16].max() > 16
+
+
+def test_without_its_last_haar_steps_the_inn_keeps_averages_first_and_is_still_invertible():
+    network, x = models.build("inn", "cifar10", 256, seed=0), torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        sensitivity.keep_coefficients(network)
+        means = torch.nn.functional.avg_pool2d(x[:, 0], 2).flatten(1)
+        assert torch.allclose(network.encode(x), 2 * means, atol=1e-5), "of the first colour, over the whole picture"
+        assert torch.allclose(network.inverse(*network.transform(x)), x, atol=1e-5)
+    network = build_random("inn", "digits", 16)
+    x = torch.rand(8, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        latent, log_det = network.inn(x)
+        sensitivity.keep_coefficients(network)
+        coefficients = torch.cat(network.transform(x), 1).unflatten(1, (4, 4, 4))
+        blocks = torch.nn.functional.pixel_unshuffle(latent, 2)  # the four pixels of each 2 x 2
+        assert torch.allclose(coefficients[:, 0], blocks.sum(1) / 2)
+        assert torch.allclose(coefficients.square().sum(1), blocks.square().sum(1)), "orthonormal"
+        assert torch.equal(network.log_det(x), log_det)
+        assert torch.allclose(network.inverse(*network.transform(x)), x, atol=1e-4)
 
 
 def test_the_unchanged_one_is_the_recipe_itself_stopped_early(tmp_path, images):
