@@ -37,7 +37,7 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("inn", "no_padding"), ("classic", "tuned"), ("classic_1024", "borrowed"), ("classic_2048", "borrowed"),
         ("classic_deep", "borrowed"), ("inn", "tuned"), ("classic_leaky", "paper"), ("classic_leaky", "late"),
         ("classic_leaky", "borrowed"), ("inn_relu", "paper"), ("classic_leaky", "tuned"),
-        ("inn", "double_lr"),
+        ("inn", "double_lr"), ("inn_thesis", "paper"),
         ("classic_1024_leaky", "paper"), ("classic_1024_leaky", "late"), ("classic_1024_leaky", "borrowed"),
         ("classic_deep_leaky", "paper"), ("classic_deep_leaky", "late"), ("classic_deep_leaky", "borrowed"),
         ("inn_double_depth", "paper"), ("inn_double_depth", "double_lr"),

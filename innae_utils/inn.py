@@ -2,7 +2,8 @@
 
 Forward order: a Haar step halves the image's sides and quadruples its channels, affine couplings with convolutional
 subnetworks follow (once or more often), then one coupling with dense subnetworks over the flattened image, and the Haar
-steps are undone, so that the latent has the image's own shape.
+steps are undone, so that the latent has the image's own shape. (With `InnSpec.laid` the vector is laid out otherwise
+before that.)
 """
 
 from functools import partial
@@ -65,9 +66,11 @@ def build(spec: InnSpec) -> Ff.SequenceINN:
     channels, height, width = small
     inn.append(Fm.Reshape, output_dims=(channels * height * width,))
     inn.append(Fm.RNVPCouplingBlock, subnet_constructor=partial(dense_subnet, spec.dense_hidden), clamp=CLAMP)
-    inn.append(Fm.Reshape, output_dims=small)
+    inn.append(Fm.Reshape, output_dims=spec.laid or small)
     for _ in spec.conv_hidden:
         inn.append(HaarUp)
+    if spec.laid:
+        inn.append(Fm.Reshape, output_dims=spec.shape)
     initialise(inn)
     return inn.to(memory_format=torch.channels_last)  # the convolutions run a third faster so, on a CPU too
 
@@ -75,7 +78,7 @@ def build(spec: InnSpec) -> Ff.SequenceINN:
 def initialise(inn: nn.Module) -> None:
     """The authors' start: weights and biases 0.1 N(0, 1), the last layer of every subnetwork zero.
 
-    Every coupling is then the identity, and so is the whole network, since the Haar steps cancel.
+    Every coupling is then the identity, and so is the whole network, since the Haar steps cancel (`laid`: they do not).
     """
     for parameter in inn.parameters():
         if parameter.requires_grad:

@@ -219,7 +219,7 @@ def changes_of(model: str) -> list[str]:
     """
     inn = settings.family(model) == "inn"
     fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn}
-    fits |= {keep_others: inn, keep_coefficients: inn}
+    fits |= {keep_others: inn, keep_coefficients: inn and model != settings.THESIS}  # its last Haar step undoes none
     return [change for change in CHANGES if fits.get(NETWORKS.get(change), True)]
 
 

@@ -63,6 +63,7 @@ class InnSpec:
     conv_hidden: tuple[tuple[int, ...], ...]  # one tuple a Haar level: hidden channels of each coupling
     dense_hidden: int
     leak: float = LEAK  # of the convolutions; 0 is a ReLU
+    laid: tuple[int, int, int] | None = None  # what the vector is laid into before the last Haar steps; None: as it was
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,10 @@ DOUBLE_DEPTH = {  # on digits and MNIST, each with the same at half the depth
     "classic_residual_double_depth": "classic",
 }  # fmt: skip
 VARIANTS = (*LEAKY, "inn_relu", *DOUBLE_DEPTH)  # ours: the other family's activation, or twice the depth
-BY_NAME = (*VARIATIONAL, *VARIANTS)  # in no sweep that does not name them; no claim is about them
+# The authors' INN for CIFAR-10 as in the first author's thesis: github.com/Xenovortex/Bachelor-Thesis at 41f8317,
+# architecture/INN.py, cifar_inn_com. Their published code has (12, 16, 16) there, and no other data set differs.
+THESIS, THESIS_LAID = "inn_thesis", (48, 8, 8)
+BY_NAME = (*VARIATIONAL, *VARIANTS, THESIS)  # in no sweep that does not name them; no claim is about them
 for _dataset in ("digits", "mnist", "cifar10"):
     _known = MODELS[_dataset]
     _known |= {"inn_vae": _known["inn"], "classic_mmd": _known["classic"]}  # the very same networks
@@ -151,6 +155,7 @@ for _dataset in ("digits", "mnist", "cifar10"):
     _known["inn_relu"] = replace(_known["inn"], leak=0.0)
     if _dataset != "cifar10":  # a second convolution there would shrink the picture
         _known |= {deeper: double_depth(_known[name], "residual" in deeper) for deeper, name in DOUBLE_DEPTH.items()}
+MODELS["cifar10"][THESIS] = replace(MODELS["cifar10"]["inn"], laid=THESIS_LAID)
 MODEL_TITLES = {
     "inn": "INN",
     "classic": "classic",
@@ -161,6 +166,7 @@ MODEL_TITLES = {
     "classic_1024_leaky": "classic 1024 leaky",
     "classic_deep_leaky": "classic deep leaky",
     "inn_relu": "INN with ReLUs",
+    "inn_thesis": "INN of the thesis",
     "inn_double_depth": "INN double depth",
     "classic_double_depth": "classic double depth",
     "classic_leaky_double_depth": "classic leaky double depth",

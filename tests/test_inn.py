@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import build_random, random_weights
 
-from innae_utils import bottleneck, inn, models, settings
+from innae_utils import bottleneck, inn, models, sensitivity, settings
 
 CLIP = 0.636  # s -> 0.636 atan(s): the authors' soft clip at clamp 1
 
@@ -196,3 +196,29 @@ def test_the_clip_bounds_every_scale():
     x = torch.randn(64, 4, 4, 4, dtype=torch.float64)
     _, log_det = block((x,))
     assert log_det.abs().max() <= 64 * CLIP * math.pi / 2
+
+
+def test_the_thesis_lays_the_haar_channels_out_as_48_before_the_last_haar_step():
+    network, x = models.build("inn_thesis", "cifar10", 256, seed=0), torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        latent, log_det = network.inn(x)
+    coefficients = haar_by_hand(x).flatten(1)  # at the start all couplings are the identity
+    laid = haar_by_hand(latent.reshape(4, 12, 16, 16))
+    assert torch.allclose(laid, coefficients.reshape(4, 48, 8, 8), atol=1e-5)
+    assert torch.allclose(log_det, torch.zeros(4))
+
+
+@pytest.mark.parametrize(("k", "same"), [(256, True), (512, True), (1024, True), (64, False), (128, False)])
+def test_the_thesis_keeps_what_the_inn_without_its_last_haar_step_keeps_channel_by_channel(k, same):
+    """Within a Haar channel its last step only turns the numbers: with whole channels kept both losses are the same."""
+    thesis, plain = (build_random(model, "cifar10", k, torch.float64) for model in ("inn_thesis", "inn"))
+    ours = [parameter for parameter in plain.parameters() if parameter.requires_grad]
+    theirs = [parameter for parameter in thesis.parameters() if parameter.requires_grad]
+    for one, two in zip(ours, theirs, strict=True):
+        two.data = one.data
+    sensitivity.keep_coefficients(plain)
+    x = torch.rand(4, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        found = [(model(x), model.transform(x)[1].square().mean(1)) for model in (thesis, plain)]
+    for one, two in zip(*found, strict=True):
+        assert torch.allclose(one, two) is same

@@ -25,6 +25,7 @@ PARAMETERS = {
     ("digits", "inn_relu"): (76_696, 0),
     ("mnist", "inn_relu"): (1_121_192, 0),
     ("cifar10", "inn_relu"): (13_235_176, 0),
+    ("cifar10", "inn_thesis"): (13_235_176, 0),
     # Twice the depth: each hidden layer of w units once more, w (w + 1) twice; 3 couplings more, of 2 subnets each.
     ("digits", "inn_double_depth"): (76_696 + 3 * 2 * 9_988, 0),
     ("mnist", "inn_double_depth"): (1_121_192 + 3 * 2 * 92_404, 0),
