@@ -51,6 +51,8 @@ def build(model: str, dataset: str, bottleneck: int, seed: int) -> nn.Module:
 
 
 def _inn(spec: settings.InnSpec) -> Ff.SequenceINN:
+    if spec.laid:
+        raise settings.ParameterError(f"the baseline has no network whose vector is laid into {spec.laid}; take inn")
     inn = Ff.SequenceINN(*spec.shape)
     for level in spec.conv_hidden:
         inn.append(Fm.HaarDownsampling)

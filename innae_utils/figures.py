@@ -757,7 +757,7 @@ def error_by_row(
         raise FigureError("there is no run to show the errors of")
     curves = in_legend_order({curve for curve, _ in reconstructions})
     figure, panels = plt.subplots(1, len(curves), figsize=(7.6, 3.1), sharey=True, squeeze=False)
-    dotted = False
+    inn, dotted = settings.MODEL_TITLES["inn"], False
     for axes, curve in zip(panels[0], curves, strict=True):
         sizes = sorted(k for name, k in reconstructions if name == curve)[-most:]
         for place, k in enumerate(sizes, 1):
@@ -766,7 +766,8 @@ def error_by_row(
             errors = np.abs(block["x"] - block["x_hat"]).mean((0, 1, 3))
             rows, kept = np.arange(1, len(errors) + 1), k // block["x"].shape[3]
             axes.plot(rows, errors, "-", label=f"$k$ = {k}", **style)
-            if curve.startswith(settings.MODEL_TITLES["inn"]) and 1 <= kept <= len(errors):
+            starts_with_pixels = curve.startswith(inn) and not curve.startswith(settings.MODEL_TITLES[settings.THESIS])
+            if starts_with_pixels and 1 <= kept <= len(errors):
                 axes.plot(kept, errors[kept - 1], "o", markerfacecolor="white", clip_on=False, zorder=3, **style)
                 dotted = True
         axes.set(title=curve, xlabel="row of the image, from the top")

@@ -3,7 +3,7 @@
 Forward order: a Haar step halves the image's sides and quadruples its channels, affine couplings with convolutional
 subnetworks follow (once or more often), then one coupling with dense subnetworks over the flattened image, and the Haar
 steps are undone, so that the latent has the image's own shape. (With `InnSpec.laid` the vector is laid out otherwise
-before that.)
+before that, and the last Haar steps do not undo the first.)
 """
 
 from functools import partial

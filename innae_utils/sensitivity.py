@@ -171,31 +171,18 @@ def keep_others(network) -> None:
 def keep_coefficients(network) -> None:
     """Leave out the Haar steps that end the INN, so that it keeps what they start from, channel by channel.
 
-    Before training, the first numbers are then averages of 2 x 2 pixels of the first colour (twice of them), over the
-    whole picture, and its differences follow; the authors' are the pixels of its upper rows.
+    Before training, the first numbers are then averages of 2 x 2 pixels of the first colour (twice of them; with two
+    Haar steps of 4 x 4), over the whole picture, and its differences follow; the authors' are pixels of its upper rows.
     """
-    import torch
+    import FrEIA.modules as Fm
 
     from innae_utils.inn import HaarUp
 
-    class Unfolded(torch.nn.Module):
-        """An INN, (B, C, H, W) to a latent of this shape and back, without the Haar steps at its end."""
-
-        def __init__(self, inn):
-            super().__init__()
-            self.inn = inn
-            while isinstance(inn.module_list[-1], HaarUp):
-                inn.module_list.pop(-1)
-                inn.shapes.pop()
-                inn.conditions.pop()
-
-        def forward(self, x, rev=False):
-            if rev:
-                return self.inn(x.reshape(-1, *self.inn.shapes[-1]), rev=True)
-            latent, log_det = self.inn(x)
-            return latent.reshape(x.shape), log_det
-
-    network.inn = Unfolded(network.inn)
+    inn = network.inn
+    while isinstance(inn.module_list[-1], HaarUp):
+        for each in (inn.module_list, inn.shapes, inn.conditions):
+            each.pop(-1)
+    inn.append(Fm.Reshape, output_dims=inn.shapes[0])  # for its shape alone: the order is as it was
 
 
 NETWORKS = {
@@ -211,7 +198,7 @@ def changes_of(model: str) -> list[str]:
     """The changes that a model is trained with.
 
     A ReLU on the bottleneck is for the paper's classic models alone, weights for ReLUs for the classic family, and the
-    choice of the numbers that are kept for INNs.
+    choice of the numbers that are kept for INNs (`inn_thesis` ends in no Haar step that could be left out).
 
     Example:
         >>> [sorted({*CHANGES} - {*changes_of(model)}) for model in ("inn", "classic_deep")]
@@ -219,7 +206,7 @@ def changes_of(model: str) -> list[str]:
     """
     inn = settings.family(model) == "inn"
     fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn}
-    fits |= {keep_others: inn, keep_coefficients: inn and model != settings.THESIS}  # its last Haar step undoes none
+    fits |= {keep_others: inn, keep_coefficients: inn and model != settings.THESIS}
     return [change for change in CHANGES if fits.get(NETWORKS.get(change), True)]
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from conftest import NOTEBOOKS, build_random, papermill
 
-from innae_utils import data, figures, models, parameters, publishing, sensitivity, settings, train
+from innae_utils import data, figures, inn, models, parameters, publishing, sensitivity, settings, train
+from innae_utils.bottleneck import InvertibleAutoencoder
 from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
 
@@ -107,11 +108,12 @@ def test_torchs_initialisation_is_that_of_a_fresh_layer():
         if isinstance(module, torch.nn.Linear):
             fresh = torch.nn.Linear(module.in_features, module.out_features)
             assert torch.equal(module.weight, fresh.weight) and torch.equal(module.bias, fresh.bias)
-    inn = models.build("inn", "digits", 4, seed=0)
-    haar = [p.clone() for p in inn.parameters() if not p.requires_grad]
-    sensitivity.initialise_as_torch(inn)
-    assert all(map(torch.equal, haar, [p for p in inn.parameters() if not p.requires_grad])), "Haar's are no weights"
-    last = [p for p in inn.parameters() if p.requires_grad]
+    network = models.build("inn", "digits", 4, seed=0)
+    haar = [p.clone() for p in network.parameters() if not p.requires_grad]
+    sensitivity.initialise_as_torch(network)
+    frozen = [p for p in network.parameters() if not p.requires_grad]
+    assert all(map(torch.equal, haar, frozen)), "Haar's are no weights"
+    last = [p for p in network.parameters() if p.requires_grad]
     assert all(p.abs().max() > 0 for p in last), "none starts at zero now"
 
 
@@ -171,12 +173,22 @@ def test_at_first_the_inn_keeps_pixels_and_with_other_numbers_other_pixels():
 
 
 def test_without_its_last_haar_steps_the_inn_keeps_averages_first_and_is_still_invertible():
-    network, x = models.build("inn", "cifar10", 256, seed=0), torch.rand(4, 3, 32, 32)
+    network, x = models.build("inn", "cifar10", 512, seed=0), torch.rand(4, 3, 32, 32)
+    red = x[:, 0]
     with torch.no_grad():
         sensitivity.keep_coefficients(network)
-        means = torch.nn.functional.avg_pool2d(x[:, 0], 2).flatten(1)
-        assert torch.allclose(network.encode(x), 2 * means, atol=1e-5), "of the first colour, over the whole picture"
+        averages, differences = network.encode(x).chunk(2, dim=1)
+        means = torch.nn.functional.avg_pool2d(red, 2).flatten(1)
+        assert torch.allclose(averages, 2 * means, atol=1e-5), "of the first colour, over the whole picture"
+        across = torch.nn.functional.avg_pool2d(red[:, :, ::2] - red[:, :, 1::2], (2, 1)).flatten(1)
+        assert torch.allclose(differences, across, atol=1e-5), "of a left pixel and the right one beside it"
         assert torch.allclose(network.inverse(*network.transform(x)), x, atol=1e-5)
+        spec = settings.InnSpec((3, 8, 8), ((4,), (4,)), 4)  # two Haar steps, as for faces
+        faces, x = InvertibleAutoencoder(inn.build(spec), spec.shape, 4), x[..., :8, :8]
+        sensitivity.keep_coefficients(faces)
+        means = torch.nn.functional.avg_pool2d(x[:, 0], 4).flatten(1)
+        assert torch.allclose(faces.encode(x), 4 * means, atol=1e-5)
+        assert torch.allclose(faces.inverse(*faces.transform(x)), x, atol=1e-5)
     network = build_random("inn", "digits", 16)
     x = torch.rand(8, 1, 8, 8, dtype=torch.float64)
     with torch.no_grad():

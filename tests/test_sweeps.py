@@ -7,7 +7,7 @@ from innae_utils.sweeps import check_sweep, read_pairs
 
 def test_the_variational_models_and_our_variants_are_run_by_name_and_not_by_default():
     for known in settings.DATASETS.values():
-        assert not {*settings.VARIATIONAL, *settings.VARIANTS} & set(known.models)
+        assert not {*settings.BY_NAME} & set(known.models)
     for dataset in ("digits", "mnist", "cifar10"):
         jobs = check_sweep({"dataset": dataset, "models": "inn_vae,classic_vae", "bottlenecks": "4"}).jobs
         assert {job.model for job in jobs} == {"inn_vae", "classic_vae"}
