@@ -21,7 +21,17 @@ from innae_utils.results import (
     replacing,
     sized,
 )
-from innae_utils.settings import COMMON, DATASETS, MODEL_TITLES, PROJECT, curve_title, find_recipe, split_name
+from innae_utils.settings import (
+    COMMON,
+    DATASETS,
+    MODEL_TITLES,
+    PROJECT,
+    VARIANTS,
+    VARIATIONAL,
+    curve_title,
+    find_recipe,
+    split_name,
+)
 
 KEY = [*PLACE, "image_size"]  # what no two published rows share
 PUBLISHED = PROJECT / "results"
@@ -238,12 +248,13 @@ def read_printed(folder: str | os.PathLike = PUBLISHED):
 # ---- ours beside the paper's -----------------------------------------------------------------------------------
 
 
-def table(rows, printed):
+def table(rows, printed, pca: bool = False):
     """Ours beside the paper's printed curves: one row for every point that either has.
 
     Args:
-        rows: of `gather` or `published`; PCA, which is no trained model, is passed over.
+        rows: of `gather` or `published`.
         printed: of `read_printed`.
+        pca: whether PCA, which is no trained model, has its points, too.
 
     Returns:
         dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
@@ -254,7 +265,7 @@ def table(rows, printed):
     import pandas as pd
 
     key = ["dataset", "model", "image_size", "recipe", "bottleneck"]
-    mine = rows[rows["model"] != "pca"]
+    mine = rows if pca else rows[rows["model"] != "pca"]
     sizes = [sized(row).removeprefix(row["model"]).strip("_") for row in mine.to_dict("records")]
     mine = mine.assign(image_size=pd.Series(sizes, index=mine.index, dtype=object))
     mine = mine.assign(noted=pd.Series(map(_noted, mine.to_dict("records")), index=mine.index, dtype=object))
@@ -299,7 +310,8 @@ def _noted(row) -> str:
 
 def _rank(column):
     """Data sets and models in the order of the settings (one that is not there last), the paper's recipe first."""
-    order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES), "recipe": ["paper"]}.get(column.name)
+    recipes = ["paper", *sorted({*column})]
+    order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES), "recipe": recipes}.get(column.name)
     return column if order is None else column.map(lambda name: order.index(name) if name in order else len(order))
 
 
@@ -347,15 +359,75 @@ def replace_block(text: str, name: str, content: str) -> str:
     return f"{before}{begin}{content}\n{end}{rest.split(end)[1]}"
 
 
+def grid(both) -> str:
+    """The points side by side as Markdown: a table a data set, a line a curve, the printed one below ours.
+
+    Args:
+        both: of `table`.
+
+    Example:
+        >>> import pandas as pd
+        >>> one = dict(dataset="mnist", model="inn", image_size="", recipe="paper")
+        >>> points = dict(bottleneck=[4, 8], seeds=[2, 0], ours=[0.0622, float("nan")], paper=[0.0619, 0.0431])
+        >>> print(grid(pd.DataFrame(one | points)))
+        | MNIST | 4 | 8 |
+        | --- | --- | --- |
+        | INN | 0.0622 (2) |  |
+        | *printed* | 0.0619 | 0.0431 |
+    """
+    tables = []
+    for dataset, there in both.groupby("dataset", sort=False):
+        ks = sorted(set(there["bottleneck"]))
+        lines = [[DATASETS[dataset].title, *map(str, ks)], ["---"] * (len(ks) + 1)]
+        for (model, recipe, size), curve in there.groupby(["model", "recipe", "image_size"], sort=False):
+            at = {point["bottleneck"]: point for point in curve.to_dict("records")}
+            runs = {k: f" ({point['seeds']})" if point["seeds"] > 1 else "" for k, point in at.items()}
+            ours = {k: f"{point['ours']:.4f}{runs[k]}" for k, point in at.items() if point["seeds"]}
+            theirs = {k: f"{point['paper']:.4f}" for k, point in at.items() if point["paper"] == point["paper"]}
+            title = ", ".join(filter(None, (curve_title(model, recipe), size)))
+            named = ((title, ours), ("*printed*", theirs))
+            lines += [[name, *(cells.get(k, "") for k in ks)] for name, cells in named if cells]
+        tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return "\n\n".join(tables)
+
+
+def _of_papers_data(both, printed):
+    """The points of data sets that have some of ours, and that the paper has (LFW beside CelebA)."""
+    done = set(both.loc[both["seeds"] > 0, "dataset"]) & {*printed["dataset"], "lfw"}
+    return both[both["dataset"].isin(done)]
+
+
 def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
-    """The README's table: the published points of the paper's data sets (LFW beside CelebA), beside the paper's."""
+    """The README's table: the paper's models at its settings beside the printed curves, and who trained them."""
     printed = read_printed(folder)
     rows = published(folder)
-    both = table(rows, printed)
-    shown = both[(both["seeds"] > 0) & both["dataset"].isin([*printed["dataset"], "lfw"])]
-    trained = rows[rows["dataset"].isin(shown["dataset"]) & (rows["model"] != "pca")]
+    both = _of_papers_data(table(rows, printed), printed)
+    shown = both[(both["recipe"] == "paper") & ~both["model"].isin([*VARIATIONAL, *VARIANTS])]
+    trained = rows[rows["dataset"].isin(both["dataset"]) & (rows["model"] != "pca")]
     machines = "; ".join(sorted(set(trained["machine"].dropna())))
     threads = ", ".join(map(str, sorted(set(trained["threads"]))))
     torch = ", ".join(sorted(set(trained["torch"].astype(str))))
     on = f"\n\nOurs were made on: {machines}; threads a run: {threads}; torch: {torch}." if machines else ""
-    return to_markdown(shown) + on
+    return grid(shown) + on
+
+
+def every_point(folder: str | os.PathLike = PUBLISHED) -> str:
+    """The text of results/points.md: all published curves side by side, and every point beside the paper's."""
+    printed = read_printed(folder)
+    rows = published(folder)
+    everything = table(rows, printed, pca=True)
+    beside = _of_papers_data(everything[everything["model"] != "pca"], printed)
+    return "\n".join(
+        [
+            "# Every published point", "",
+            "Made by `make publish` from the rows in this folder. Means of the test L1; in brackets the number of "
+            "runs, if it is not one; an empty cell has not been run (printed: not read). [What the words "
+            "mean](../README.md#words); PCA is linear, and the best in squared error.", "",
+            grid(everything[everything["dataset"].isin(rows["dataset"])]), "",
+            "## Beside the paper's", "",
+            "*Not read*: mostly because it lies under another curve. *Not printed*: there is no such curve. "
+            "Difference: ours minus the paper's. bf16: trained in 16 bits (2 of 4: two runs were), and evaluated in "
+            "float32.", "",
+            to_markdown(beside[beside["seeds"] > 0]),
+        ]
+    ) + "\n"  # fmt: skip

@@ -122,11 +122,38 @@ def test_the_readmes_table_is_that_of_the_published_rows():
     readme = (settings.PROJECT / "README.md").read_text()
     assert publishing.replace_block(readme, "table of published rows", publishing.readme_table()) == readme
     table = publishing.readme_table().splitlines()
-    rows = publishing.published()
     assert table[-2] == "" and table[-1].startswith("Ours were made on: ")
-    rows = rows[rows["dataset"] != "digits"]  # which the paper has not
-    kinds = rows[rows["model"] != "pca"].groupby(["dataset", "model", "recipe", "bottleneck", "image_size"]).ngroups
-    assert len(table) - 2 == 2 + kinds and "not run" not in publishing.readme_table()
+    rows = publishing.published().query("dataset != 'digits' and recipe == 'paper'")  # digits: not the paper's
+    rows = rows[~rows["model"].isin([*settings.VARIATIONAL, *settings.VARIANTS])]
+    printed = publishing.read_printed()
+    printed = printed[printed["dataset"].isin(rows["dataset"])]
+    cells = [cell for line in table for cell in re.findall(r" (0\.\d{4})(?: \((\d+)\))? (?=\|)", line)]
+    runs = sorted(rows.groupby(["dataset", "model", "bottleneck"]).size())
+    assert sorted(int(count or 1) for _, count in cells) == sorted([*runs, *[1] * len(printed)])
+    means = rows.groupby(["dataset", "model", "bottleneck"])["test_l1"].mean()
+    assert sorted(value for value, _ in cells) == sorted(f"{each:.4f}" for each in [*means, *printed["test_l1"]])
+
+
+def test_every_published_point_stands_in_the_page_of_points():
+    page = (publishing.PUBLISHED / "points.md").read_text()
+    assert page == publishing.every_point(), "make publish renews it"
+    rows = publishing.published()
+    side_by_side, beside = page.split("## Beside the paper's")
+    kinds = rows.groupby(["dataset", "model", "recipe", "image_size"]).ngroups
+    assert sum(line.startswith("| ") for line in side_by_side.splitlines()) == (
+        kinds + 2 * rows["dataset"].nunique() + side_by_side.count("| *printed* |")
+    )
+    points = rows.query("dataset != 'digits' and model != 'pca'")  # digits are not the paper's
+    points = points.groupby(["dataset", "model", "recipe", "bottleneck", "image_size"]).ngroups
+    assert sum(line.startswith("| ") for line in beside.splitlines()) == 1 + points and "not run" not in page
+
+
+def test_the_grid_has_a_line_a_curve_and_none_for_what_nobody_has():
+    ours = [of_mnist(seed=0, test_l1=0.06), of_mnist(seed=1, test_l1=0.08), of_mnist(model="pca", recipe="exact")]
+    assert publishing.grid(publishing.table(pd.concat(ours), PRINTED, pca=True)).splitlines() == [
+        "| MNIST | 4 | 8 |", "| --- | --- | --- |", "| INN | 0.0700 (2) |  |", "| *printed* | 0.0500 | 0.0400 |",
+        "| PCA | 0.1100 |  |",
+    ]  # fmt: skip
 
 
 def test_the_readmes_table_names_the_machines_of_the_networks_in_it(tmp_path):
@@ -262,7 +289,13 @@ def sections_of(path):
     ("text", "kinds"),
     [
         ("README.md", {".png", "#", ".md"}),
-        ("results/README.md", {".png", "#"}),
+        ("results/README.md", {".png", "#", ".md"}),
+        ("results/points.md", {".md"}),
+        ("results/cifar10.md", {".png", ".md"}),
+        ("results/settings.md", {".png", ".md", "#"}),
+        ("results/encoder_or_decoder.md", {".png", ".md", "#"}),
+        ("results/dead_units.md", {".png", ".md"}),
+        ("results/depth.md", {".png", ".md"}),
         ("results/variational.md", {".png"}),
         ("workflow/README.md", {".md"}),
         ("benchmarks/README.md", {".md"}),

@@ -358,7 +358,10 @@ def test_make_publish_puts_rows_reconstructions_and_the_readmes_table_in_their_p
     assert pd.read_csv(folder / "mnist.csv")["seed"].tolist() == [1, 2]
     assert [path.name for path in folder.rglob("*.npz")] == ["inn_paper_k0012_seed1.npz"], "the smallest seed's alone"
     line = "| mnist | INN | 12 | 2 | 0.0450 (0.0400 to 0.0500) | 0.0352 ± 0.0004 | +0.0098 |"
-    assert line in (publishing / "README.md").read_text()
+    assert line in (folder / "points.md").read_text()
+    side_by_side = "| MNIST | 1 | 2 | 3 | 4 | 6 | 8 | 12 | 16 | 24 | 32 | 48 | 64 |"
+    readme = (publishing / "README.md").read_text()
+    assert side_by_side in readme and f"| INN |{6 * '  |'} 0.0450 (2) |" in readme
     put_run(publishing, 0)
     put_run(publishing, 0, model="classic")
     put_run(publishing, 3, recipe="paper-epochs3", epochs=3)

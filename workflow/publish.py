@@ -1,4 +1,4 @@
-"""What `make publish` runs: finished runs into results/<dataset>.csv, their reconstructions, the tables of the README.
+"""What `make publish` runs: finished runs into results/<dataset>.csv, their reconstructions, and the tables of rows.
 
 Usage: python workflow/publish.py [dataset=mnist] [models=...] [recipes=...] [bottlenecks=...] [seeds=...] [runs=FOLDER]
 
@@ -81,20 +81,21 @@ def main(arguments: list[str]) -> int:
             kept = publishing.publish_curves(learnt, runs.parent, curves)
             if len(alone := of_one_side(kept)):
                 print(f"no learning curve of the other run of a pair: {alone}; publish both at once", file=sys.stderr)
-        written = publishing.publish_samples(with_samples(table, rows), runs)
+        samples = publishing.publish_samples(with_samples(table, rows), runs)
         text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
         found = claims.published_ledger()
         text = publishing.replace_block(text, LEDGER, claims.table(found))
-        with results.replacing(publishing.PUBLISHED / "claims.md") as part:
-            part.write_text(claims.written_out(found))
+        for page, written in (("claims.md", claims.written_out(found)), ("points.md", publishing.every_point())):
+            with results.replacing(publishing.PUBLISHED / page) as part:
+                part.write_text(written)
         with results.replacing(readme) as part:
             part.write_text(text)
     except (settings.ParameterError, results.ResultError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{len(rows)} rows published, {len(table)} in all: {path}")
-    print(f"{len(written)} files of reconstructions: {path.parent / 'reconstructions'}")
-    print(f"tables renewed: {readme}, {publishing.PUBLISHED / 'claims.md'}")
+    print(f"{len(samples)} files of reconstructions: {path.parent / 'reconstructions'}")
+    print(f"tables renewed: {readme}, {publishing.PUBLISHED / 'claims.md'}, {publishing.PUBLISHED / 'points.md'}")
     return 0
 
 
