@@ -309,8 +309,8 @@ def _noted(row) -> str:
 
 
 def _rank(column):
-    """Data sets and models in the order of the settings (one that is not there last), the paper's recipe first."""
-    recipes = ["paper", *sorted({*column})]
+    """Data sets and models in the order of the settings (one not there last); recipes by name behind the paper's."""
+    recipes = ["paper", *sorted({*column} - {"paper"})]
     order = {"dataset": list(DATASETS), "model": list(MODEL_TITLES), "recipe": recipes}.get(column.name)
     return column if order is None else column.map(lambda name: order.index(name) if name in order else len(order))
 
@@ -359,8 +359,8 @@ def replace_block(text: str, name: str, content: str) -> str:
     return f"{before}{begin}{content}\n{end}{rest.split(end)[1]}"
 
 
-def grid(both) -> str:
-    """The points side by side as Markdown: a table a data set, a line a curve, the printed one below ours.
+def side_by_side(both) -> str:
+    """The points as Markdown: a table a data set, a column a bottleneck, a line a curve, the printed one below ours.
 
     Args:
         both: of `table`.
@@ -369,46 +369,50 @@ def grid(both) -> str:
         >>> import pandas as pd
         >>> one = dict(dataset="mnist", model="inn", image_size="", recipe="paper")
         >>> points = dict(bottleneck=[4, 8], seeds=[2, 0], ours=[0.0622, float("nan")], paper=[0.0619, 0.0431])
-        >>> print(grid(pd.DataFrame(one | points)))
+        >>> print(side_by_side(pd.DataFrame(one | points)))
         | MNIST | 4 | 8 |
-        | --- | --- | --- |
+        |---|---|---|
         | INN | 0.0622 (2) |  |
-        | *printed* | 0.0619 | 0.0431 |
+        | *INN, printed* | 0.0619 | 0.0431 |
     """
     tables = []
     for dataset, there in both.groupby("dataset", sort=False):
         ks = sorted(set(there["bottleneck"]))
-        lines = [[DATASETS[dataset].title, *map(str, ks)], ["---"] * (len(ks) + 1)]
+        lines = [f"| {' | '.join([DATASETS[dataset].title, *map(str, ks)])} |", f"|{'---|' * (len(ks) + 1)}"]
         for (model, recipe, size), curve in there.groupby(["model", "recipe", "image_size"], sort=False):
-            at = {point["bottleneck"]: point for point in curve.to_dict("records")}
-            runs = {k: f" ({point['seeds']})" if point["seeds"] > 1 else "" for k, point in at.items()}
-            ours = {k: f"{point['ours']:.4f}{runs[k]}" for k, point in at.items() if point["seeds"]}
-            theirs = {k: f"{point['paper']:.4f}" for k, point in at.items() if point["paper"] == point["paper"]}
+            ours, theirs = {}, {}
+            for point in curve.to_dict("records"):
+                if point["seeds"]:
+                    runs = f" ({point['seeds']})" if point["seeds"] > 1 else ""
+                    ours[point["bottleneck"]] = f"{point['ours']:.4f}{runs}"
+                if point["paper"] == point["paper"]:
+                    theirs[point["bottleneck"]] = f"{point['paper']:.4f}"
             title = ", ".join(filter(None, (curve_title(model, recipe), size)))
-            named = ((title, ours), ("*printed*", theirs))
-            lines += [[name, *(cells.get(k, "") for k in ks)] for name, cells in named if cells]
-        tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    return "\n\n".join(tables)
+            for name, cells in ((title, ours), (f"*{title}, printed*", theirs)):
+                if cells:
+                    lines.append(f"| {' | '.join([name, *(cells.get(k, '') for k in ks)])} |")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables) or "Nothing is published yet."
 
 
-def _of_papers_data(both, printed):
-    """The points of data sets that have some of ours, and that the paper has (LFW beside CelebA)."""
+def _beside_printed(both, printed):
+    """The points of those of the paper's data sets that have some of ours; LFW's with CelebA's."""
     done = set(both.loc[both["seeds"] > 0, "dataset"]) & {*printed["dataset"], "lfw"}
-    return both[both["dataset"].isin(done)]
+    return both[both["dataset"].isin(done | ({"celeba"} if "lfw" in done else set()))]
 
 
 def readme_table(folder: str | os.PathLike = PUBLISHED) -> str:
-    """The README's table: the paper's models at its settings beside the printed curves, and who trained them."""
+    """The README's table: the paper's models, and the INN of the thesis, at its settings, and who trained them."""
     printed = read_printed(folder)
     rows = published(folder)
-    both = _of_papers_data(table(rows, printed), printed)
-    shown = both[(both["recipe"] == "paper") & ~both["model"].isin([*VARIATIONAL, *VARIANTS])]
-    trained = rows[rows["dataset"].isin(both["dataset"]) & (rows["model"] != "pca")]
+    rows = rows[(rows["recipe"] == "paper") & ~rows["model"].isin([*VARIATIONAL, *VARIANTS])]
+    both = _beside_printed(table(rows, printed), printed)
+    trained = rows[rows["dataset"].isin(both["dataset"])]
     machines = "; ".join(sorted(set(trained["machine"].dropna())))
     threads = ", ".join(map(str, sorted(set(trained["threads"]))))
     torch = ", ".join(sorted(set(trained["torch"].astype(str))))
     on = f"\n\nOurs were made on: {machines}; threads a run: {threads}; torch: {torch}." if machines else ""
-    return grid(shown) + on
+    return side_by_side(both) + on
 
 
 def every_point(folder: str | os.PathLike = PUBLISHED) -> str:
@@ -416,14 +420,15 @@ def every_point(folder: str | os.PathLike = PUBLISHED) -> str:
     printed = read_printed(folder)
     rows = published(folder)
     everything = table(rows, printed, pca=True)
-    beside = _of_papers_data(everything[everything["model"] != "pca"], printed)
+    beside = _beside_printed(everything[everything["model"] != "pca"], printed)
     return "\n".join(
         [
             "# Every published point", "",
             "Made by `make publish` from the rows in this folder. Means of the test L1; in brackets the number of "
-            "runs, if it is not one; an empty cell has not been run (printed: not read). [What the words "
-            "mean](../README.md#words); PCA is linear, and the best in squared error.", "",
-            grid(everything[everything["dataset"].isin(rows["dataset"])]), "",
+            "runs, if it is not one. An empty cell: no whole run of a recipe is published (single changes of one are "
+            "in `sensitivity_*.csv`), or the printed point could not be read. PCA is the best *linear* one, in squared "
+            "error. [The words](../README.md#words), [all questions](README.md).", "",
+            side_by_side(everything[everything["dataset"].isin(rows["dataset"])]), "",
             "## Beside the paper's", "",
             "*Not read*: mostly because it lies under another curve. *Not printed*: there is no such curve. "
             "Difference: ours minus the paper's. bf16: trained in 16 bits (2 of 4: two runs were), and evaluated in "

@@ -118,6 +118,31 @@ def test_a_table_without_any_row_of_ours_is_the_papers():
     assert publishing.to_markdown(made).count("not run") == len(made)
 
 
+def cells_of(text):
+    """The losses of Markdown tables with a column a bottleneck: {(first title, title of the line, k): (loss, runs)}."""
+    found = {}
+    for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        head, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines())
+        for name, *cells in lines:
+            for k, cell in zip(head[1:], cells, strict=True):
+                if cell:
+                    loss, _, runs = cell.partition(" ")
+                    found[head[0], name, int(k)] = loss, int(runs.strip("()") or 1)
+    return found
+
+
+def points_of(rows, printed):
+    """The same from rows and the printed curves."""
+    found = {}
+    for (dataset, model, recipe, k), losses in rows.groupby(["dataset", "model", "recipe", "bottleneck"])["test_l1"]:
+        place = settings.DATASETS[dataset].title, settings.curve_title(model, recipe), k
+        found[place] = f"{losses.mean():.4f}", len(losses)
+    for point in printed[printed["dataset"].isin(rows["dataset"])].itertuples():
+        place = settings.DATASETS[point.dataset].title, f"*{settings.curve_title(point.model, 'paper')}, printed*"
+        found[*place, point.bottleneck] = f"{point.test_l1:.4f}", 1
+    return found
+
+
 def test_the_readmes_table_is_that_of_the_published_rows():
     readme = (settings.PROJECT / "README.md").read_text()
     assert publishing.replace_block(readme, "table of published rows", publishing.readme_table()) == readme
@@ -125,35 +150,40 @@ def test_the_readmes_table_is_that_of_the_published_rows():
     assert table[-2] == "" and table[-1].startswith("Ours were made on: ")
     rows = publishing.published().query("dataset != 'digits' and recipe == 'paper'")  # digits: not the paper's
     rows = rows[~rows["model"].isin([*settings.VARIATIONAL, *settings.VARIANTS])]
-    printed = publishing.read_printed()
-    printed = printed[printed["dataset"].isin(rows["dataset"])]
-    cells = [cell for line in table for cell in re.findall(r" (0\.\d{4})(?: \((\d+)\))? (?=\|)", line)]
-    runs = sorted(rows.groupby(["dataset", "model", "bottleneck"]).size())
-    assert sorted(int(count or 1) for _, count in cells) == sorted([*runs, *[1] * len(printed)])
-    means = rows.groupby(["dataset", "model", "bottleneck"])["test_l1"].mean()
-    assert sorted(value for value, _ in cells) == sorted(f"{each:.4f}" for each in [*means, *printed["test_l1"]])
+    assert cells_of("\n".join(table[:-2])) == points_of(rows, publishing.read_printed())
 
 
 def test_every_published_point_stands_in_the_page_of_points():
     page = (publishing.PUBLISHED / "points.md").read_text()
     assert page == publishing.every_point(), "make publish renews it"
     rows = publishing.published()
-    side_by_side, beside = page.split("## Beside the paper's")
-    kinds = rows.groupby(["dataset", "model", "recipe", "image_size"]).ngroups
-    assert sum(line.startswith("| ") for line in side_by_side.splitlines()) == (
-        kinds + 2 * rows["dataset"].nunique() + side_by_side.count("| *printed* |")
-    )
+    curves, beside = page.split("## Beside the paper's")
+    assert cells_of(curves) == points_of(rows, publishing.read_printed())
     points = rows.query("dataset != 'digits' and model != 'pca'")  # digits are not the paper's
     points = points.groupby(["dataset", "model", "recipe", "bottleneck", "image_size"]).ngroups
     assert sum(line.startswith("| ") for line in beside.splitlines()) == 1 + points and "not run" not in page
 
 
-def test_the_grid_has_a_line_a_curve_and_none_for_what_nobody_has():
+def test_curves_side_by_side_have_a_line_each_and_none_that_nobody_has():
     ours = [of_mnist(seed=0, test_l1=0.06), of_mnist(seed=1, test_l1=0.08), of_mnist(model="pca", recipe="exact")]
-    assert publishing.grid(publishing.table(pd.concat(ours), PRINTED, pca=True)).splitlines() == [
-        "| MNIST | 4 | 8 |", "| --- | --- | --- |", "| INN | 0.0700 (2) |  |", "| *printed* | 0.0500 | 0.0400 |",
+    ours += [of_mnist(recipe="double_lr", bottleneck=k) for k in (4, 8)] + [published(model="inn", bottleneck=2)]
+    printed = pd.concat([PRINTED, PRINTED.assign(model="classic")])
+    both = publishing.table(pd.concat(ours), printed, pca=True)
+    assert publishing.side_by_side(both).splitlines() == [
+        "| digits (8 x 8) | 2 |", "|---|---|", "| INN | 0.1100 |", "",
+        "| MNIST | 4 | 8 |", "|---|---|---|", "| INN | 0.0700 (2) |  |", "| *INN, printed* | 0.0500 | 0.0400 |",
+        "| INN, twice the learning rate | 0.1100 | 0.1100 |", "| *classic, printed* | 0.0500 | 0.0400 |",
         "| PCA | 0.1100 |  |",
     ]  # fmt: skip
+    assert publishing.side_by_side(both[:0]) == "Nothing is published yet."
+
+
+def test_faces_stand_below_the_papers(tmp_path):
+    PRINTED.assign(dataset="celeba", model="classic").to_csv(tmp_path / "paper_figure5.csv", index=False)
+    assert publishing.readme_table(tmp_path) == "Nothing is published yet."
+    published(dataset="lfw", model="classic", image_size="218x178").to_csv(tmp_path / "lfw.csv", index=False)
+    assert "| *classic, printed* | 0.0500 | 0.0400 |" in publishing.readme_table(tmp_path)
+    assert "Nothing is published yet" not in publishing.every_point(tmp_path)
 
 
 def test_the_readmes_table_names_the_machines_of_the_networks_in_it(tmp_path):
@@ -162,9 +192,10 @@ def test_the_readmes_table_names_the_machines_of_the_networks_in_it(tmp_path):
     mnist = {"dataset": "mnist", "model": "inn", "recipe": "paper", "image_size": "28x28"}
     made = [
         row(**mnist, bottleneck=4, machine="Two (2 cores)"), row(**mnist, bottleneck=8, machine="One, Two (16 cores)"),
-        row(**{**mnist, "model": "pca"}, bottleneck=8, machine="Pi"), row(**mnist, bottleneck=12, machine=None),
+        row(**{**mnist, "model": "pca", "recipe": "exact"}, bottleneck=8, machine="Pi"),
+        row(**mnist, bottleneck=12, machine=None), row(**{**mnist, "recipe": "double_lr"}, machine="not in the table"),
     ]  # fmt: skip
-    pd.DataFrame(made).assign(threads=[1, 4, 9, 1], torch=["2.9.0", "2.11.0", "1", "2.9.0"]).to_csv(
+    pd.DataFrame(made).assign(threads=[1, 4, 9, 1, 7], torch=["2.9.0", "2.11.0", "1", "2.9.0", "2"]).to_csv(
         tmp_path / "mnist.csv", index=False
     )
     pd.DataFrame([row(machine="digits'")]).to_csv(tmp_path / "digits.csv", index=False)

@@ -381,6 +381,14 @@ def test_make_publish_writes_nothing_into_a_readme_without_its_marks(publishing)
     assert not (publishing / "results" / "mnist.csv").exists()
 
 
+def test_make_publish_writes_nothing_beside_a_broken_table_of_another_data_set(publishing):
+    put_run(publishing, 1)
+    (publishing / "results" / "digits.csv").write_text("a,b\n1,2\n")
+    done = publish(publishing)
+    assert done.returncode == 2 and "digits.csv is no table of rows" in done.stderr
+    assert not (publishing / "results" / "mnist.csv").exists()
+
+
 def test_a_notebook_that_is_killed_is_no_success(monkeypatch):
     redraw = workflow_script("redraw")
     codes = iter([-9, 0, 0])

@@ -1,4 +1,4 @@
-"""What `make publish` runs: finished runs into results/<dataset>.csv, their reconstructions, and the tables of rows.
+"""What `make publish` runs: finished runs into results/<dataset>.csv, their reconstructions, all tables of rows.
 
 Usage: python workflow/publish.py [dataset=mnist] [models=...] [recipes=...] [bottlenecks=...] [seeds=...] [runs=FOLDER]
 
@@ -75,6 +75,8 @@ def main(arguments: list[str]) -> int:
         readme = settings.PROJECT / "README.md"
         for block in (BLOCK, LEDGER):
             publishing.replace_block(readme.read_text(), block, "")
+        publishing.published()  # those of other data sets, and the printed curves, stand in the tables, too
+        publishing.read_printed()
         table = publishing.publish(rows, path)
         curves = publishing.PUBLISHED / f"curves_{rows['dataset'].iloc[0]}.csv"
         if len(learnt := with_curves(rows, table, curves)):
