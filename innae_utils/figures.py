@@ -27,8 +27,8 @@ from innae_utils.sensitivity import AS_IT_IS, CHANGES
 from innae_utils.units import in_order
 
 STYLE = Path(__file__).with_name("innae.mplstyle")
-CURVES = [  # in the order of the legend; a curve keeps its colour in every figure
-    settings.curve_title(model, recipe)
+_MODEL_OF = {  # of each curve, in the order of the legend; a curve keeps its colour in every figure
+    settings.curve_title(model, recipe): model
     for model, recipe in (
         ("inn", "paper"), ("classic", "paper"), ("classic", "late"), ("classic_1024", "paper"),
         ("classic_2048", "paper"), ("classic_deep", "paper"), ("classic_1024", "late"), ("classic_2048", "late"),
@@ -46,13 +46,11 @@ CURVES = [  # in the order of the legend; a curve keeps its colour in every figu
         ("classic_leaky_double_depth", "borrowed"), ("classic_residual_double_depth", "paper"),
         ("classic_residual_double_depth", "late"), ("classic_residual_double_depth", "borrowed"),
     )
-]  # fmt: skip
+}  # fmt: skip
+CURVES = list(_MODEL_OF)
 _APART = (*settings.VARIATIONAL, *(m for m in settings.VARIANTS if m not in ("classic_leaky", "inn_relu")))
 ELSEWHERE = {
-    curve
-    for curve in CURVES
-    if curve.startswith(tuple(settings.MODEL_TITLES[model] for model in _APART))
-    or curve == settings.curve_title("inn", "no_padding")
+    curve for curve, model in _MODEL_OF.items() if model in _APART or curve == settings.curve_title("inn", "no_padding")
 }
 FASTER = settings.curve_title("inn", "double_lr")
 PCA = settings.MODEL_TITLES["pca"]
@@ -757,16 +755,17 @@ def error_by_row(
         raise FigureError("there is no run to show the errors of")
     curves = in_legend_order({curve for curve, _ in reconstructions})
     figure, panels = plt.subplots(1, len(curves), figsize=(7.6, 3.1), sharey=True, squeeze=False)
-    inn, dotted = settings.MODEL_TITLES["inn"], False
+    dotted = False
     for axes, curve in zip(panels[0], curves, strict=True):
         sizes = sorted(k for name, k in reconstructions if name == curve)[-most:]
+        model = _MODEL_OF[base(curve)]
+        starts_with_pixels = settings.family(model) == "inn" and model != settings.THESIS
         for place, k in enumerate(sizes, 1):
             block = reconstructions[curve, k]
             style = {"color": colour_of(curve), "alpha": 0.25 + 0.75 * place / len(sizes)}
             errors = np.abs(block["x"] - block["x_hat"]).mean((0, 1, 3))
             rows, kept = np.arange(1, len(errors) + 1), k // block["x"].shape[3]
             axes.plot(rows, errors, "-", label=f"$k$ = {k}", **style)
-            starts_with_pixels = curve.startswith(inn) and not curve.startswith(settings.MODEL_TITLES[settings.THESIS])
             if starts_with_pixels and 1 <= kept <= len(errors):
                 axes.plot(kept, errors[kept - 1], "o", markerfacecolor="white", clip_on=False, zorder=3, **style)
                 dotted = True
