@@ -319,7 +319,7 @@ def sections_of(path):
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("README.md", {".png", "#", ".md"}),
+        ("README.md", {".png", "#", ".md", ".csv"}),
         ("results/README.md", {".png", "#", ".md"}),
         ("results/points.md", {".md"}),
         ("results/cifar10.md", {".png", ".md"}),

@@ -454,7 +454,7 @@ def the_seed():
         f"lie up to {widest:.4f} apart, {pc(share)} of the loss: their standard deviation is {deviation:.4f}, pooled "
         f"over the {len(several)} bottlenecks with two to five runs",
         f"over the {len(known)} printed bottlenecks ours is {known['difference'].mean():.4f} above the paper's, with a "
-        f"standard error of {standard_error(known, deviation):.4f} (by the two deviations "
+        f"standard error of {standard_error(known, deviation):.4f} (with the two deviations "
         f"{standard_error(known, by_two):.4f})",
         f"with a standard deviation of {fine:.4f}, than those from 24 on, with {coarse:.4f}.)",
         f"{('Five', 'Six', 'Seven')[len(known) - 5]} printed points can be compared, those from {known.index[0]} to "
@@ -595,6 +595,9 @@ def saturation():
     low, high = sorted(runs(48, *TUNED)["test_l1"])
     assert low == tuned_losses().min() and at[24] < high < at[32], "below all others, and between"
     assert two[24].max() < two[32].min() and len(two[24]) == len(two[32]) == 2, "in both runs"
+    assert [k for k in at if at[k] > (1 + claims.DIVERGENCE) * learnt[k]] == [8, 12, 16], "they overfit"
+    wide = {k: loss(k, "classic_1024", "borrowed") / training(k, "classic_1024", "borrowed") - 1 for k in (24, 32, 64)}
+    assert min(wide.values()) > claims.DIVERGENCE, "and so does classic_1024"
     at_48 = runs(48, *TUNED).set_index("precision")["test_l1"]
     assert (at_48["fp32"], at_48["bf16"]) == (high, low), "in float32, in bf16"
     assert {*runs(24, *TUNED)["precision"], *runs(32, *TUNED)["precision"]} == {"fp32"}, "both in float32"
@@ -621,10 +624,12 @@ def saturation():
         f"({learnt[24]:.4f} and {learnt[32]:.4f}, means); at 48 one run is below all others of this network "
         f"({low:.4f}), the other between ({high:.4f})",
         f"the seed and in the precision ({high:.4f} in float32, {low:.4f} in bf16)",
-        f"they overfit ({learnt[8]:.4f} and {learnt[12]:.4f} in training)",
-        f"within {pc(tuned['test_l1'] / inn['test_l1'] - 1)} of the INN at 32 in the test ({tuned['test_l1']:.4f} and "
-        f"{inn['test_l1']:.4f}; the INN's two seeds are {apart(digits[1]):.4f} apart)",
-        f"ahead in training ({tuned['train_l1']:.4f} and {inn['train_l1']:.4f})",
+        f"at 8, 12 and 16 they overfit ({listed(f'{learnt[k]:.4f}' for k in (8, 12, 16))} in training), and so does "
+        f"`classic_1024` with them: its test loss is {100 * wide[24]:.0f} %, {100 * wide[32]:.0f} % and "
+        f"{pc(wide[64], 1)} above that in training at 24, 32 and 64",
+        f"within {pc(tuned['test_l1'] / inn['test_l1'] - 1)} of the untuned INN at 32 in the test, "
+        f"{tuned['test_l1']:.4f} and {inn['test_l1']:.4f}, and is ahead in training, {tuned['train_l1']:.4f} and "
+        f"{inn['train_l1']:.4f}; the INN's two seeds are {apart(digits[1]):.4f} apart",
     ]
 
 
@@ -685,7 +690,7 @@ def both_tuned():
     return [
         f"the two halves of the tuned INN's reconstructions are off by {tuned_inn}, those of the tuned classic one's "
         f"by {tuned_classic} (ten test images, seed 0; at the paper's settings the INN's by {plain_inn})",
-        f"at 16 its first two rows are off by {starts[0]:.4f}, the others by {starts[1]:.4f}, where the classic one "
+        f"at 16 the INN's first two rows are off by {starts[0]:.4f}, the others by {starts[1]:.4f}, where `classic` "
         f"has {listed(f'{each:.4f}' for each in beside)}",
         f"it ends at {others['other numbers kept']:.4f} instead of {others['as it is']:.4f}, where the classic one has "
         f" {plainly[1][-1]:.4f}",
@@ -989,7 +994,7 @@ def dead_units():
     assert all(loss(k, *LEAKY) < loss(k) for k in (16, 48)), "ahead"
     of_printed = [pc((printed(k) - loss(k, *LEAKY)) / (printed(k) - printed(k, "inn"))) for k in (16, 24, 32, 64)]
     assert all(loss(k, *LEAKY) > printed(k) for k in (6, 8, 12)), "above the printed one"
-    assert max(abs(printed(k) / printed(k, "inn") - 1) for k in (6, 8, 12)) < claims.COMPARABLE, "about level"
+    nearest = max(abs(printed(k) / printed(k, "inn") - 1) for k in (6, 8, 12))
     plain_one, leaky_one = counted["`classic` at 64"], counted["`classic_leaky` at 64"]
     assert plain_one[2] < 64, "fewer than it has numbers"
     dead = [[1 - n / size for n, size in zip(counted[f"`classic` at {k}"], sizes, strict=True)] for k in (12, 64)]
@@ -1101,6 +1106,7 @@ def dead_units():
         f"it is {listed(pc(tuned_leaky[k] / loss(k, *TUNED) - 1) for k in (12, 16, 24))} above `classic` at 12, 16 and "
         f"24, and {less(tuned_leaky[32], loss(32, *TUNED))} below it at 32",
         "above 100 % means: below that INN",
+        f"where those are within {math.ceil(100 * nearest)} % of each other",
         f"From 12 to 32 it falls by {less(loss(32, *LENT), loss(12, *LENT))}, that `classic` by "
         f"{less(loss(32, *TUNED), loss(12, *TUNED))}, and from 32 to 64 by {less(loss(64, *LENT), loss(32, *LENT))} "
         f"and {less(loss(64, *TUNED), loss(32, *TUNED))}: not flat",
@@ -1323,11 +1329,6 @@ def readme():
     above = {k: calm[k] / loss(k, "inn") - 1 for k in calm}
     assert max(above[k] for k in (12, 16, 24)) == above[24] < claims.MARGIN < above[32], "level or ahead"
     assert list(ROWS.loc[ROWS["recipe"] == "double_lr", "bottleneck"]) == [24, 32], "the runs at 24 and 32"
-    in_16_bits = ROWS[ROWS["dataset"].isin(["mnist", "cifar10"]) & (ROWS["model"] != "pca")].assign(
-        half=lambda rows: rows["precision"] == "bf16", inn=lambda rows: rows["model"] == "inn"
-    )
-    assert (~in_16_bits["half"] & in_16_bits["inn"]).sum() == 1, "all INN runs but one"
-    assert 0.4 < in_16_bits.loc[~in_16_bits["inn"], "half"].mean() < 0.5, "nearly half of the classic ones"
     where = tuned_saturates_at()
     assert where.max() < 0.9 and where[where.index >= 24].sum() > 0.9, "at 24 or beyond"
     late_of_both = [settings.find_recipe("mnist", m, r) for m, r in (("classic_leaky", "late"), ("inn", "paper"))]
@@ -1369,7 +1370,8 @@ def readme():
     assert faster < min(each for each, *_ in at_64.values()), "ahead of all of these"
     _, size, epochs_of_inn, operations, _ = at_64["INN, the paper's settings"]
     (same_epochs,) = set(INN_RUNS["epochs"].first()[["learning rate x 2", "as it is"]])
-    at_64["INN, twice the learning rate"] = faster, size, same_epochs, operations, 2
+    its_rows = "[rows](results/sensitivity_mnist.csv)"
+    at_64[f"INN, twice the learning rate ({its_rows})"] = faster, size, same_epochs, operations, 2
     assert same_epochs == epochs_of_inn, "in the same epochs"
     longer = times_an_epoch()
     assert 45 < longer.min() < 55 and 140 < longer.max() < 160, "50 to 150 times"
@@ -1435,10 +1437,10 @@ def readme():
         f"they are {100 * hit:.0f} and {pc(leaky_hit)} worse, with residual layers {pc(-spared)} better (one run each)",
         f"twice the layers make the classic ones {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse at 32",
         f"with residual layers it is {100 * min(skips):.0f} to {pc(max(skips))}",
-        f"the dearest of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times that of the tuned "
-        f"classic network. Counting the {len(STUDY)} trials of the search for its settings, though, the tuned one took "
-        f"{searched[0]:,.0f} TFLOP and `classic_1024` {searched[1]:,.0f}, more than one training of the INN; with "
-        f"that at twice the learning rate, the only other one tried, the INN took {2 * tera('inn', 'mnist'):,.0f}",
+        f"costs the most of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times one of the "
+        f"tuned classic network. With the search it turns round: {len(STUDY)} trials and the last training took "
+        f"{searched[0]:,.0f} TFLOP for `classic`, {searched[1]:,.0f} for `classic_1024`. The INN had no search; its "
+        f"two learning rates took {2 * tera('inn', 'mnist'):,.0f} together",
         f"at 1024, {colour[0]:,.0f} for the classic one and {colour[1]:,.0f} for the INN",
         "one is trained for {} epochs, the other for {})".format(
             *(settings.find_recipe("cifar10", model, "paper").epochs for model in ("classic", "inn"))
@@ -1476,7 +1478,8 @@ def readme():
         f"{mean / standard_error(points, deviation):.1f} standard errors",
         f"at 32 it has {loss(32, 'classic', 'late', 'digits'):.4f}, and {late:.4f} in training",
         f"On MNIST at 64 that is {gone('classic', 64)} of the classic loss and {gone('INN', 64)} of the INN's (one "
-        "run)",
+        "run) at the paper's settings",
+        f"with `classic` tuned it is {gone('classic, tuned', 64)} (one run)",
     ]
 
 
@@ -1549,6 +1552,15 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
         f"{wider[2]} of `classic_deep`; of CIFAR-10's {all_of['cifar10']} all but {cifar10[0]} of the INN and "
         f"{cifar10[1]} of the classic model"
     ) in text
+    papers = mine[mine["model"].isin(["inn", "classic", "classic_1024", "classic_2048", "classic_deep"])]
+    half = papers["precision"].eq("bf16").groupby([papers["dataset"], papers["model"].map(settings.family)])
+    halves_of = {place: f"{part.sum()} of {len(part)}" for place, part in half}
+    assert (
+        f"of the paper's models at its settings {halves_of['mnist', 'inn']} INN runs and "
+        f"{halves_of['mnist', 'classic']} classic ones on MNIST were trained in bf16, and all "
+        f"{len(papers[papers['dataset'] == 'cifar10'])} on CIFAR-10"
+    ) in text
+    assert (papers.loc[papers["dataset"] == "cifar10", "precision"] == "bf16").all(), "all"
     assert points("mnist", "inn") == points("mnist", "classic") == all_of["mnist"]
     assert not set(ROWS["dataset"]) & {"celeba", "lfw"}, "every CelebA and LFW run"
     assert set(ROWS.loc[ROWS["model"] == "inn_relu", "dataset"]) == {"digits"}, "not on MNIST"
