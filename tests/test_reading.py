@@ -320,6 +320,7 @@ def on_cifar10():
     assert abs(thesis["test_l1"] - printed(256, "inn", "cifar10")) <= error, "comes out"
     assert (thesis["seed"], thesis["precision"], thesis["device"]) == (0, "bf16", "cpu")
     assert set(ROWS.loc[ROWS["model"] == settings.THESIS, "bottleneck"]) == {256}, "64 has not been tried"
+    of_both = [halves(256, *curve) for curve in (OF_THESIS, OTHER)]
     assert EPOCHS.loc[EPOCHS["change"] == faster, "epoch"].max() == 4, "stopped after four epochs"
     second = [epoch(2, "cuda"), epoch(2), epoch(2, seed=1), epoch(2, change=other)]
     two = runs(256, *OTHER).set_index("seed")
@@ -331,6 +332,8 @@ def on_cifar10():
     harder = max(lower / upper for upper, lower in of_classic.values())
     assert all(by_half[k][1] / by_half[k][0] > 1.2 * harder for k in (256, 512)), "not as the classic one's"
     assert all(by_half[k][1] / by_half[k][0] < 1.05 * harder for k in (64, 1024)), "as the classic one's"
+    assert of_both[0][1] / of_both[0][0] < harder, "by no more than for the classic one"
+    both_sides = [listed(f"{each:.4f}" for each in found) for found in of_both]
     sides = {k: listed(f"{each:.4f}" for each in found) for k, found in by_half.items()}
     same = {k: listed(f"{each:.4f}" for each in found) for k, found in of_classic.items()}
     assert all(abs(loss(k, *OTHER_CLASSIC) - printed(k, "classic", "cifar10")) <= error for k in (64, 1024)), (
@@ -366,6 +369,7 @@ def on_cifar10():
         f"stopped after {('two', 'three', 'four', 'five', 'six')[reached - 2]} epochs) it is ahead in the first epoch "
         f"(in training {pairs[0].replace(' and', ', where ours has')}), and no longer in the second ({pairs[1]}); in "
         f"epoch {reached} they have {pairs[2]}",
+        f"{both_sides[0]}, where ours has {both_sides[1]} (ten test images)",
         f"ends at {IN_ORDER:.4f}; ours has {loss(512, *OTHER):.4f}, print "
         f"{printed(512, 'inn', 'cifar10'):.4f} and PCA {loss(512, 'pca', 'exact', 'cifar10'):.4f}. In training it is "
         f"at {epoch(2, change=coefficients, k=512):.4f} after two epochs, ours at {epoch(15, k=512):.4f} after all 15",
@@ -680,9 +684,12 @@ def both_tuned():
     def of_that(other):
         return pc((loss(64) - other) / (loss(64) - faster["test_l1"]))
 
-    others = sensitivity.published("digits").query("model == 'inn' and bottleneck == 32").groupby("change")
-    assert (others.size() == 2).all(), "two seeds"
-    others = others["test_l1"].mean()
+    of_inn = sensitivity.published("digits").query("model == 'inn'").set_index(["change", "seed", "bottleneck"])
+    assert (of_inn.groupby(["change", "bottleneck"]).size() == 2).all(), "two seeds"
+    coefficients, as_they_are = (of_inn["test_l1"][change] for change in ("Haar coefficients kept", "as it is"))
+    assert (coefficients < as_they_are).all(), "in both seeds"
+    coefficients, as_they_are = (each.groupby("bottleneck").mean() for each in (coefficients, as_they_are))
+    others = of_inn["test_l1"].xs(32, level="bottleneck").groupby("change").mean()
     at_16 = (
         sensitivity.published("digits")
         .query("bottleneck == 16")
@@ -703,6 +710,8 @@ def both_tuned():
         f"has {listed(f'{each:.4f}' for each in beside)}",
         f"it ends at {others['other numbers kept']:.4f} instead of {others['as it is']:.4f}, where the classic one has "
         f" {plainly[1][-1]:.4f}",
+        f"it ends at {listed(f'{each:.4f}' for each in coefficients)} at 8, 16 and 32, "
+        f"{listed(map(less, coefficients, as_they_are))} lower than as it is, in both seeds",
         f"nothing like it is seen (upper and lower half of ten images: {of_mnist})",
         f"{own['trials']} trials at 32, {own['epochs']} epochs instead of {plain.epochs} and "
         f"{own['lr'] / plain.lr:.1f} times the learning rate",
