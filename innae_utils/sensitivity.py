@@ -172,7 +172,8 @@ def keep_coefficients(network) -> None:
     """Leave out the Haar steps that end the INN, so that it keeps what they start from, channel by channel.
 
     Before training, the first numbers are then averages of 2 x 2 pixels of the first colour (twice of them; with two
-    Haar steps of 4 x 4), over the whole picture, and its differences follow; the authors' are pixels of its upper rows.
+    Haar steps of 4 x 4), row by row over the whole picture, if so many are kept, and its differences follow; the
+    authors' are pixels of its upper rows.
     """
     import FrEIA.modules as Fm
 
