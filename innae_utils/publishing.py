@@ -315,6 +315,10 @@ def _rank(column):
     return column if order is None else column.map(lambda name: order.index(name) if name in order else len(order))
 
 
+def _title(model: str, recipe: str, image_size: str) -> str:
+    return ", ".join(filter(None, (curve_title(model, recipe), image_size)))
+
+
 def to_markdown(table) -> str:
     """A table of `table` as Markdown.
 
@@ -340,7 +344,7 @@ def to_markdown(table) -> str:
             paper = f"{one['paper']:.4f} ± {one['read_error']:.4f}"
         if ours and paper:
             difference = f"{one['difference']:+z.4f}"  # z: no minus before a zero
-        curve = ", ".join(filter(None, (curve_title(one["model"], one["recipe"]), one["image_size"])))
+        curve = _title(one["model"], one["recipe"], one["image_size"])
         none = "not read" if one["hidden"] else "not printed"
         cells = (one["dataset"], curve, one["bottleneck"], one["seeds"], ours or "not run", paper or none)
         lines.append(f"| {' | '.join(map(str, cells))} | {difference} |")
@@ -387,7 +391,7 @@ def side_by_side(both) -> str:
                     ours[point["bottleneck"]] = f"{point['ours']:.4f}{runs}"
                 if point["paper"] == point["paper"]:
                     theirs[point["bottleneck"]] = f"{point['paper']:.4f}"
-            title = ", ".join(filter(None, (curve_title(model, recipe), size)))
+            title = _title(model, recipe, size)
             for name, cells in ((title, ours), (f"*{title}, printed*", theirs)):
                 if cells:
                     lines.append(f"| {' | '.join([name, *(cells.get(k, '') for k in ks)])} |")

@@ -469,6 +469,7 @@ def the_seed():
     )
     by_two = pd.Series(np.where(known.index <= 16, fine, coarse), known.index)
     off_by_two = known["difference"] / (by_two * (1 + 1 / known["runs"]) ** 0.5)
+    assert list(off_by_two.index[off_by_two >= 2]) == [6, 8, 12, 16], "those at 6 and 16, too"
     by_their_own = [k for k in off_by_two.index[off_by_two >= 2] if k not in off_by.index[off_by >= 2]]
     return [
         f"those at {listed(off_by.index[off_by >= 2])} are not",
