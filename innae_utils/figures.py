@@ -745,7 +745,7 @@ def error_by_row(
 
     Args:
         reconstructions: (curve, bottleneck) -> {`x`, `x_hat`}, each (n, C, H, W).
-        most: how many bottlenecks a panel shows, of the largest.
+        most: how many bottlenecks a panel shows, of the largest; each has one shade in all panels.
         seed: named in the caption.
 
     Raises:
@@ -755,23 +755,26 @@ def error_by_row(
         raise FigureError("there is no run to show the errors of")
     curves = in_legend_order({curve for curve, _ in reconstructions})
     figure, panels = plt.subplots(1, len(curves), figsize=(7.6, 3.1), sharey=True, squeeze=False)
-    dotted = False
-    for axes, curve in zip(panels[0], curves, strict=True):
-        sizes = sorted(k for name, k in reconstructions if name == curve)[-most:]
+    shown = {curve: sorted(k for name, k in reconstructions if name == curve)[-most:] for curve in curves}
+    all_sizes = sorted({k for sizes in shown.values() for k in sizes})
+    dotted, highest = False, 0.0
+    for axes, (curve, sizes) in zip(panels[0], shown.items(), strict=True):
         model = _MODEL_OF[base(curve)]
         starts_with_pixels = settings.family(model) == "inn" and model != settings.THESIS
-        for place, k in enumerate(sizes, 1):
+        for k in sizes:
             block = reconstructions[curve, k]
-            style = {"color": colour_of(curve), "alpha": 0.25 + 0.75 * place / len(sizes)}
+            shade = (all_sizes.index(k) + 1) / len(all_sizes)
+            style = {"color": colour_of(curve), "alpha": 0.25 + 0.75 * shade}
             errors = np.abs(block["x"] - block["x_hat"]).mean((0, 1, 3))
+            highest = max(highest, errors.max())
             rows, kept = np.arange(1, len(errors) + 1), k // block["x"].shape[3]
             axes.plot(rows, errors, "-", label=f"$k$ = {k}", **style)
             if starts_with_pixels and 1 <= kept <= len(errors):
                 axes.plot(kept, errors[kept - 1], "o", markerfacecolor="white", clip_on=False, zorder=3, **style)
                 dotted = True
         axes.set(title=curve, xlabel="row of the image, from the top")
-        axes.legend(fontsize=7)
-    panels[0][0].set(ylabel=r"mean $|x - \hat x|$", ylim=(0, None))  # of all panels
+        axes.legend(fontsize=7, loc="upper left", ncols=2)
+    panels[0][0].set(ylabel=r"mean $|x - \hat x|$", ylim=(0, 1.25 * highest))  # of all panels, with room for legends
     counts = {len(block["x"]) for block in reconstructions.values()}
     said = f"Means over {' or '.join(map(str, sorted(counts)))} test images, their colours and columns"
     said += f" (seed {seed}). " if seed is not None else ". "

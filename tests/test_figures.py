@@ -410,6 +410,26 @@ def test_errors_are_drawn_by_row_and_a_dot_ends_what_the_inn_keeps_at_first():
         figures.error_by_row({})
 
 
+def test_a_bottleneck_has_one_shade_in_all_panels_and_no_line_reaches_the_legend():
+    x = np.random.default_rng(0).random((2, 1, 8, 8))
+    block = {"x": x, "x_hat": x + np.linspace(0, 1, 8).reshape(8, 1)}
+    thesis = settings.MODEL_TITLES[settings.THESIS]
+    sizes = {"INN": (8, 16, 32), "classic": (8, 32), thesis: (16,)}
+    figure = figures.error_by_row({(curve, k): block for curve, ks in sizes.items() for k in ks})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(sizes)
+    shades = [
+        {line.get_label(): line.get_alpha() for line in axes.lines if line.get_label()[0] == "$"}
+        for axes in figure.axes
+    ]
+    inn, classic, other = shades
+    assert sorted(inn.values()) == list(inn.values()), "the darker, the larger"
+    assert classic.items() < inn.items() and other.items() < inn.items()
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        lowest = axes.transData.inverted().transform(axes.get_legend().get_window_extent().min)[1]
+        assert lowest > 1, "the largest error of all panels"
+
+
 def test_a_figure_is_saved_as_pdf_and_png_without_a_date(tmp_path):
     read = []
     for folder in (tmp_path / "one", tmp_path / "other"):
