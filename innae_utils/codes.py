@@ -35,7 +35,10 @@ COLUMNS = (*PLACE, "images", "steps", "encoder_l1", "best_l1", "run_finished_at"
 WHAT = "split losses"
 STARTS = ("own", "another's")  # whose code the search for an image's best one starts at
 SEARCH_PLACE = (*PLACE, "start", "steps")
-SEARCH_COLUMNS = (*PLACE, "images", "start", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "commit")
+SEARCH_COLUMNS = (
+    *PLACE, "images", "start", "steps", "encoder_l1", "best_l1", "run_finished_at", "device", "code", "commit",
+)  # fmt: skip
+SEARCHES = "longer searches"
 
 
 def best_codes(model: nn.Module, x: Tensor, steps: int = STEPS, rate: float = RATE, start: str = STARTS[0]) -> Tensor:
@@ -147,29 +150,15 @@ def measure(
         ResultError: `path` has other columns, or a network's reconstructions are not finite.
         ValueError: fewer than two images, or fewer than 0 steps.
     """
-    import pandas as pd
-
-    path, code, made_by = Path(path), results.code_digest([Path(__file__)]), results.commit()
     for row in rows.to_dict("records"):
         for split, images in x.items():
-            wanted = {name: row[name] for name in PLACE if name != "split"} | {"split": split}
-            wanted |= {"images": len(images), "steps": steps, "run_finished_at": row["finished_at"]}
-            wanted |= {"device": images.device.type, "code": code}
-            known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")
-            same = [r for r in known if all(r[name] == value for name, value in wanted.items())]
-            record = same[-1] if same else None
-            if record is None or (results.is_commit(made_by) and not results.is_commit(record["commit"])):
-                network = models.load(results.folder_of(row, root)).to(images.device)
-                encoder_l1, best_l1 = split_loss(network, images, steps)
-                found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": made_by}
-                record = {name: found[name] for name in COLUMNS}
-                known = publishing.read_table(path, COLUMNS, WHAT).to_dict("records")  # another may have added some
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _write(pd.DataFrame([*(r for r in known if r not in same), record], columns=list(COLUMNS)), path)
-            yield record
+            wanted = _asked(row, split, images, steps)
+            yield _kept(row, root, images, wanted, Path(path), COLUMNS, WHAT)
 
 
-def search_further(rows, root: str | os.PathLike, x: Tensor, split: str, steps: int) -> Iterator[dict[str, Any]]:
+def search_further(
+    rows, root: str | os.PathLike, x: Tensor, split: str, path: str | os.PathLike, steps: int
+) -> Iterator[dict[str, Any]]:
     """How far the search gets: once more with so many steps, from each image's own code and from another's.
 
     Where both end near what fewer steps had found, the search is hardly what the two parts of a loss hang on.
@@ -179,24 +168,46 @@ def search_further(rows, root: str | os.PathLike, x: Tensor, split: str, steps: 
         root: the data set's folder of runs that they come from.
         x: images (N, C, H, W) of one split, on the device to use.
         split: its name.
+        path: a CSV, another than `measure`'s; records are kept in it as there.
         steps: of `best_codes`, 0 or more.
 
     Yields:
-        Two records a run, `SEARCH_COLUMNS`. None is kept: who stops it begins again.
+        Two records a run, `SEARCH_COLUMNS`.
 
     Raises:
-        ResultError: a network's reconstructions are not finite.
+        ResultError: `path` has other columns, or a network's reconstructions are not finite.
         ValueError: fewer than two images, or fewer than 0 steps.
     """
-    made_by = results.commit()
     for row in rows.to_dict("records"):
-        network = models.load(results.folder_of(row, root)).to(x.device)
-        known = {name: row[name] for name in PLACE if name != "split"} | {"split": split, "images": len(x)}
-        known |= {"steps": steps, "run_finished_at": row["finished_at"], "device": x.device.type, "commit": made_by}
         for start in STARTS:
-            encoder_l1, best_l1 = split_loss(network, x, steps, start=start)
-            found = {**known, "start": start, "encoder_l1": encoder_l1, "best_l1": best_l1}
-            yield {name: found[name] for name in SEARCH_COLUMNS}
+            wanted = _asked(row, split, x, steps) | {"start": start}
+            yield _kept(row, root, x, wanted, Path(path), SEARCH_COLUMNS, SEARCHES)
+
+
+def _asked(row: Mapping[str, Any], split: str, images: Tensor, steps: int) -> dict[str, Any]:
+    """What a record says of how it is measured; another one that says the same needs no measuring."""
+    asked = {name: row[name] for name in PLACE if name != "split"} | {"split": split}
+    asked |= {"images": len(images), "steps": steps, "run_finished_at": row["finished_at"]}
+    return asked | {"device": images.device.type, "code": results.code_digest([Path(__file__)])}
+
+
+def _kept(row, root, images: Tensor, wanted: Mapping[str, Any], path: Path, columns, what: str) -> dict[str, Any]:
+    """The record that `path` holds of what is wanted; if it has none of a commit, a run is split, and it has then."""
+    import pandas as pd
+
+    made_by = results.commit()
+    known = publishing.read_table(path, columns, what).to_dict("records")
+    same = [r for r in known if all(r[name] == value for name, value in wanted.items())]
+    if same and (results.is_commit(same[-1]["commit"]) or not results.is_commit(made_by)):
+        return same[-1]
+    network = models.load(results.folder_of(row, root)).to(images.device)
+    encoder_l1, best_l1 = split_loss(network, images, wanted["steps"], start=wanted.get("start", STARTS[0]))
+    found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": made_by}
+    record = {name: found[name] for name in columns}
+    known = publishing.read_table(path, columns, what).to_dict("records")  # another may have added some
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(pd.DataFrame([*(r for r in known if r not in same), record], columns=list(columns)), path)
+    return record
 
 
 def _write(table, path: Path) -> None:
@@ -234,7 +245,7 @@ def publish_search(table, folder: str | os.PathLike = PROJECT / "results") -> No
 
     Raises ResultError, and writes nothing, for what `publishing.merged` refuses.
     """
-    path, both = publishing.merged(table, "search", SEARCH_COLUMNS, SEARCH_PLACE, "longer searches", folder)
+    path, both = publishing.merged(table, "search", SEARCH_COLUMNS, SEARCH_PLACE, SEARCHES, folder)
     _write(both, path)
 
 

@@ -168,7 +168,7 @@ def test_every_run_is_measured_once_and_kept(runs, monkeypatch):
         ("classic", "train"), ("classic", "test"), ("inn", "train"), ("inn", "test"),
     ]  # fmt: skip
 
-    def never(*_):
+    def never(*_, **__):
         raise AssertionError
 
     really = codes.split_loss
@@ -239,10 +239,37 @@ def test_what_is_published_is_whole_and_replaces_its_elder(runs, tmp_path):
     assert (found[found["model"] == "classic"]["best_l1"] != 0.01).all()
 
 
+def test_a_longer_search_goes_on_where_it_was_stopped(runs, tmp_path, monkeypatch):
+    rows, root, x, _ = runs
+    asked = (rows, root, x["test"], "test", tmp_path / "search.csv")
+    begun = codes.search_further(*asked, 3)
+    first = [next(begun), next(begun), next(begun)]
+    assert [(r["model"], r["start"]) for r in first] == [("classic", "own"), ("classic", "another's"), ("inn", "own")]
+    assert len(pd.read_csv(asked[-1])) == 3, "written as soon as they are there"
+    begun.close()
+    really, split = codes.split_loss, []
+
+    def counted(*args, start):
+        split.append(start)
+        return really(*args, start=start)
+
+    monkeypatch.setattr(codes, "split_loss", counted)
+    whole = list(codes.search_further(*asked, 3))
+    assert split == ["another's"], "what was kept is not searched again"
+    assert [r["best_l1"] for r in whole[:3]] == [r["best_l1"] for r in first]
+    assert whole == list(codes.search_further(*asked, 3)) and len(split) == 1
+    assert len(list(codes.search_further(*asked, 4))) == 4 and len(split) == 5, "another length is another search"
+    monkeypatch.setattr(results, "code_digest", lambda _: "another")
+    assert len(list(codes.search_further(*asked, 4))) == 4 and len(split) == 9
+    with pytest.raises(ResultError, match=r"search\.csv is no table of split losses; .* move it away"):
+        next(codes.measure(rows, root, x, asked[-1], steps=3))
+
+
 def test_a_longer_search_is_published_beside(runs, tmp_path):
     rows, root, x, path = runs
     before = pd.DataFrame(codes.measure(rows, root, x, path, steps=3)).set_index(["model", "split"])
-    table = pd.DataFrame(codes.search_further(rows, root, x["test"], "test", 6)).assign(commit=40 * "a")
+    searched = codes.search_further(rows, root, x["test"], "test", tmp_path / "search.csv", 6)
+    table = pd.DataFrame(searched).assign(commit=40 * "a")
     assert list(table.columns) == list(codes.SEARCH_COLUMNS) and set(table["split"]) == {"test"}
     assert set(table["steps"]) == {6} and set(table["images"]) == {len(x["test"])}
     assert list(zip(table["model"], table["start"], strict=True)) == [
@@ -278,7 +305,7 @@ def test_what_another_writes_meanwhile_stays(runs, monkeypatch):
     other = next(codes.measure(rows[rows["model"] == "inn"], root, x, path, steps=2))
     path.unlink()
 
-    def split_meanwhile(*_):
+    def split_meanwhile(*_, **__):
         pd.DataFrame([other]).to_csv(path, index=False)
         return 0.2, 0.1
 
