@@ -39,11 +39,18 @@ CHANGES: dict[str, dict[str, float]] = {
     "batch x 2": {"batch_size": 2},
     "schedule x 1.2": {"schedule": 1.2},
     "schedule x 2": {"schedule": 2},
+    "Adam's defaults": {},  # of `VALUES`
+    "the INN's Adam": {},
     "torch's initialisation": {},  # of the network: `NETWORKS`
     "He's initialisation": {},
     "ReLU on the bottleneck": {},
     "other numbers kept": {},
     "Haar coefficients kept": {},
+}
+# What is not multiplied: Adam as torch has it, and as the authors set it for the INN alone.
+VALUES: dict[str, dict[str, Any]] = {
+    "Adam's defaults": {"betas": (0.9, 0.999), "eps": 1e-8},
+    "the INN's Adam": {"betas": (0.8, 0.8), "eps": 1e-4},
 }
 PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
 USED = ("epochs", "batch_size", "lr", "first_fall", "weight_decay")  # of the recipe that a change makes
@@ -198,17 +205,23 @@ NETWORKS = {
 def changes_of(model: str) -> list[str]:
     """The changes that a model is trained with.
 
-    A ReLU on the bottleneck is for the paper's classic models alone, weights for ReLUs for the classic family, and the
-    choice of the numbers that are kept for INNs (`inn_thesis` ends in no Haar step that could be left out).
+    A ReLU on the bottleneck is for the paper's classic models alone, weights for ReLUs for the classic family, the
+    choice of the numbers that are kept for INNs (`inn_thesis` ends in no Haar step that could be left out), and each
+    family can have the other's Adam.
 
     Example:
-        >>> [sorted({*CHANGES} - {*changes_of(model)}) for model in ("inn", "classic_deep")]
-        [["He's initialisation", 'ReLU on the bottleneck'], ['Haar coefficients kept', 'other numbers kept']]
+        >>> sorted({*CHANGES} - {*changes_of("inn")})
+        ["He's initialisation", 'ReLU on the bottleneck', "the INN's Adam"]
+        >>> sorted({*CHANGES} - {*changes_of("classic_deep")})
+        ["Adam's defaults", 'Haar coefficients kept', 'other numbers kept']
     """
     inn = settings.family(model) == "inn"
-    fits = {rectify_bottleneck: settings.is_classic(model), initialise_as_he: not inn}
-    fits |= {keep_others: inn, keep_coefficients: inn and model != settings.THESIS}
-    return [change for change in CHANGES if fits.get(NETWORKS.get(change), True)]
+    fits = {
+        "Adam's defaults": inn, "the INN's Adam": not inn, "He's initialisation": not inn,
+        "ReLU on the bottleneck": settings.is_classic(model), "other numbers kept": inn,
+        "Haar coefficients kept": inn and model != settings.THESIS,
+    }  # fmt: skip
+    return [change for change in CHANGES if fits.get(change, True)]
 
 
 def changed(base: Recipe, change: str, epochs: int) -> Recipe:
@@ -233,7 +246,7 @@ def changed(base: Recipe, change: str, epochs: int) -> Recipe:
     falls = tuple(fall for fall in whole.milestones if fall < stop)
     new = {name: float(f"{getattr(base, name) * factor:.9g}") for name, factor in factors.items()}
     values = {name: type(getattr(base, name))(value) for name, value in new.items()}
-    values |= {"epochs": stop, "milestones": falls}
+    values |= {"epochs": stop, "milestones": falls} | VALUES.get(change, {})
     return whole.with_values(**{name: ours(value) for name, value in values.items()})
 
 

@@ -88,6 +88,8 @@ def test_each_change_changes_what_it_says_and_nothing_else():
         "batch x 2": {"batch_size": 256},
         "schedule x 1.2": {"epochs": 24, "milestones": (12,)},
         "schedule x 2": {"epochs": 40, "milestones": (20,)},
+        "Adam's defaults": {},
+        "the INN's Adam": {"betas": (0.8, 0.8), "eps": 1e-4},
         "torch's initialisation": {},
         "He's initialisation": {},
         "ReLU on the bottleneck": {},
@@ -96,6 +98,18 @@ def test_each_change_changes_what_it_says_and_nothing_else():
     }
     stretched = sensitivity.changed(base, "schedule x 2", 20)
     assert [stretched.learning_rate(epoch) for epoch in (20, 21, 40)] == [1e-3, 1e-4, 1e-4]
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "celeba"])
+def test_each_family_can_have_the_adam_of_the_other(dataset):
+    usual = torch.optim.Adam([torch.zeros(1)]).defaults
+    recipes = {model: find_recipe(dataset, model, "paper") for model in ("inn", "classic")}
+    for model, change, other in (("inn", "Adam's defaults", "classic"), ("classic", "the INN's Adam", "inn")):
+        recipe = sensitivity.changed(recipes[model], change, 5)
+        assert (recipe.betas, recipe.eps) == (recipes[other].betas, recipes[other].eps)
+        assert recipe.lr == recipes[model].lr and recipe.weight_decay == recipes[model].weight_decay
+        assert change in sensitivity.changes_of(model) and change not in sensitivity.changes_of(other)
+    assert (recipes["classic"].betas, recipes["classic"].eps) == (usual["betas"], usual["eps"])
 
 
 def test_torchs_initialisation_is_that_of_a_fresh_layer():
