@@ -470,6 +470,8 @@ def the_seed():
     by_two = pd.Series(np.where(known.index <= 16, fine, coarse), known.index)
     off_by_two = known["difference"] / (by_two * (1 + 1 / known["runs"]) ** 0.5)
     assert list(off_by_two.index[off_by_two >= 2]) == [6, 8, 12, 16], "those at 6 and 16, too"
+    inn_adam, other_adam = settings.find_recipe("mnist", "inn", "paper"), "the INN's Adam"
+    assert inn_adam.betas[0] == inn_adam.betas[1] and min(CHANGES[12, other_adam], CHANGES[64, other_adam]) > 0.09
     by_their_own = [k for k in off_by_two.index[off_by_two >= 2] if k not in off_by.index[off_by >= 2]]
     return [
         f"those at {listed(off_by.index[off_by >= 2])} are not",
@@ -495,6 +497,9 @@ def the_seed():
         f"half the batch (by {moved(12, 'batch / 2'):.4f} and {moved(64, 'batch / 2'):.4f})",
         f"`classic_1024` at 64 falls from {wide['as it is']:.4f} to {wide['schedule x 2']:.4f} with twice the "
         f"schedule, by most of the {off(64, 'classic_1024'):.4f} that it lies above the printed point",
+        f"(Adam with betas of {inn_adam.betas[0]} and an epsilon of {inn_adam.eps}) they are at "
+        f"{CHANGES[12, other_adam]:.4f} and {CHANGES[64, other_adam]:.4f}, far off: the printed curve was hardly made "
+        "with it",
         f"Without weight decay the loss is {pc(-moved(12, 'weight decay 0') / CHANGES[12, 'as it is'])} and "
         f"{pc(-moved(64, 'weight decay 0') / CHANGES[64, 'as it is'])} larger",
     ]
