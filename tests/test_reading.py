@@ -699,7 +699,8 @@ def both_tuned():
     def of_that(other):
         return pc((loss(64) - other) / (loss(64) - faster["test_l1"]))
 
-    of_inn = sensitivity.published("digits").query("model == 'inn'").set_index(["change", "seed", "bottleneck"])
+    of_inn = sensitivity.published("digits").query("model == 'inn'")
+    of_inn = of_inn.set_index(["change", "seed", "bottleneck"]).sort_index()
     assert (of_inn.groupby(["change", "bottleneck"]).size() == 2).all(), "two seeds"
     coefficients, as_they_are, at_random = (
         of_inn["test_l1"][change] for change in ("Haar coefficients kept", "as it is", "other numbers kept")
@@ -708,7 +709,16 @@ def both_tuned():
     by_seed = [each.unstack() for each in (at_random, as_they_are)]
     assert (by_seed[0][32] > by_seed[1][32]).all() and (by_seed[0][8] < by_seed[1][8]).all(), "higher, lower in both"
     random_8, random_32 = (by_seed[0][k].mean() / by_seed[1][k].mean() - 1 for k in (8, 32))
+    usual = of_inn["test_l1"]["Adam's defaults"]
+    assert (usual < as_they_are).all(), "in both seeds"
+    usual = usual.groupby("bottleneck").mean()
     coefficients, as_they_are = (each.groupby("bottleneck").mean() for each in (coefficients, as_they_are))
+    adams = [settings.find_recipe("mnist", model, "paper") for model in ("inn", "classic")]
+    assert adams[0].betas == (0.8, 0.8) and sensitivity.VALUES["Adam's defaults"]["betas"] == adams[1].betas
+    of_classic = sensitivity.published("digits").query("model == 'classic' and bottleneck == 32").groupby("change")
+    of_classic = of_classic["test_l1"].agg(["mean", "size"]).loc[["the INN's Adam", "as it is"]]
+    assert (of_classic["size"] == 2).all() and abs(of_classic["mean"].pct_change().iloc[-1]) < 0.005, "nothing changes"
+    assert usual[32] < loss(32, "pca", "exact", "digits"), "less than PCA"
     others = of_inn["test_l1"].xs(32, level="bottleneck").groupby("change").mean()
     at_16 = (
         sensitivity.published("digits")
@@ -736,6 +746,11 @@ def both_tuned():
         f"at 32 their differences from left to right, too, {coefficients[32]:.4f} "
         f"({less(coefficients[32], as_they_are[32])})",
         f"nothing like it is seen (upper and lower half of ten images: {of_mnist})",
+        f"Adam with betas of {adams[0].betas[0]} and an epsilon of {adams[0].eps}",
+        f"at {listed(usual.index)} at {listed(f'{each:.4f}' for each in usual)}, which is "
+        f"{listed(less(usual[k], as_they_are[k]) for k in usual.index)} less, and at 32 less than PCA "
+        f"({loss(32, 'pca', 'exact', 'digits'):.4f})",
+        f"at 32 `classic` ends at {of_classic['mean'].iloc[0]:.4f} with it and without",
         f"{own['trials']} trials at 32, {own['epochs']} epochs instead of {plain.epochs} and "
         f"{own['lr'] / plain.lr:.1f} times the learning rate",
         f"| INN, tuned | {' | '.join(f'{inn[k]:.4f}' for k in ks)} |",
