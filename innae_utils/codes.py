@@ -13,7 +13,7 @@ References: Cremer, Li and Duvenaud, Inference Suboptimality in Variational Auto
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +150,10 @@ def measure(
         ResultError: `path` has other columns, or a network's reconstructions are not finite.
         ValueError: fewer than two images, or fewer than 0 steps.
     """
+    kept = _Kept(Path(path), COLUMNS, WHAT)
     for row in rows.to_dict("records"):
         for split, images in x.items():
-            wanted = _asked(row, split, images, steps)
-            yield _kept(row, root, images, wanted, Path(path), COLUMNS, WHAT)
+            yield kept.record(row, root, images, {"split": split, "steps": steps})
 
 
 def search_further(
@@ -178,36 +178,48 @@ def search_further(
         ResultError: `path` has other columns, or a network's reconstructions are not finite.
         ValueError: fewer than two images, or fewer than 0 steps.
     """
+    kept = _Kept(Path(path), SEARCH_COLUMNS, SEARCHES)
     for row in rows.to_dict("records"):
         for start in STARTS:
-            wanted = _asked(row, split, x, steps) | {"start": start}
-            yield _kept(row, root, x, wanted, Path(path), SEARCH_COLUMNS, SEARCHES)
+            yield kept.record(row, root, x, {"split": split, "steps": steps, "start": start})
 
 
-def _asked(row: Mapping[str, Any], split: str, images: Tensor, steps: int) -> dict[str, Any]:
-    """What a record says of how it is measured; another one that says the same needs no measuring."""
-    asked = {name: row[name] for name in PLACE if name != "split"} | {"split": split}
-    asked |= {"images": len(images), "steps": steps, "run_finished_at": row["finished_at"]}
-    return asked | {"device": images.device.type, "code": results.code_digest([Path(__file__)])}
+class _Kept:
+    """A CSV of records, `columns`, and the code that measures those that it lacks: as it was when this was made.
 
+    Args:
+        path: of the CSV.
+        columns: `COLUMNS` or `SEARCH_COLUMNS`.
+        what: the records, for messages.
+    """
 
-def _kept(row, root, images: Tensor, wanted: Mapping[str, Any], path: Path, columns, what: str) -> dict[str, Any]:
-    """The record that `path` holds of what is wanted; if it has none of a commit, a run is split, and it has then."""
-    import pandas as pd
+    def __init__(self, path: Path, columns: Sequence[str], what: str):
+        self.path, self.columns, self.what = path, columns, what
+        self.code, self.made_by = results.code_digest([Path(__file__)]), results.commit()
 
-    made_by = results.commit()
-    known = publishing.read_table(path, columns, what).to_dict("records")
-    same = [r for r in known if all(r[name] == value for name, value in wanted.items())]
-    if same and (results.is_commit(same[-1]["commit"]) or not results.is_commit(made_by)):
-        return same[-1]
-    network = models.load(results.folder_of(row, root)).to(images.device)
-    encoder_l1, best_l1 = split_loss(network, images, wanted["steps"], start=wanted.get("start", STARTS[0]))
-    found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": made_by}
-    record = {name: found[name] for name in columns}
-    known = publishing.read_table(path, columns, what).to_dict("records")  # another may have added some
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(pd.DataFrame([*(r for r in known if r not in same), record], columns=list(columns)), path)
-    return record
+    def read(self) -> list[dict[str, Any]]:
+        return publishing.read_table(self.path, self.columns, self.what).to_dict("records")
+
+    def record(self, row: Mapping[str, Any], root: str | os.PathLike, x: Tensor, asked: Mapping[str, Any]):
+        """The record of a run's loss on x, (N, C, H, W), split as `asked`: split, steps and, if not "own", start.
+
+        It is measured, and written, if there is none of this code, or no commit held that code and one does now.
+        """
+        import pandas as pd
+
+        wanted = {name: row[name] for name in PLACE if name != "split"} | {**asked, "images": len(x)}
+        wanted |= {"run_finished_at": row["finished_at"], "device": x.device.type, "code": self.code}
+        same = [r for r in self.read() if all(r[name] == value for name, value in wanted.items())]
+        if same and (results.is_commit(same[-1]["commit"]) or not results.is_commit(self.made_by)):
+            return same[-1]
+        network = models.load(results.folder_of(row, root)).to(x.device)
+        encoder_l1, best_l1 = split_loss(network, x, asked["steps"], start=asked.get("start", STARTS[0]))
+        found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": self.made_by}
+        record = {name: found[name] for name in self.columns}
+        others = [r for r in self.read() if r not in same]  # another process may have added some
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _write(pd.DataFrame([*others, record], columns=list(self.columns)), self.path)
+        return record
 
 
 def _write(table, path: Path) -> None:

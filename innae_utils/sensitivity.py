@@ -53,7 +53,9 @@ VALUES: dict[str, dict[str, Any]] = {
     "the INN's Adam": {"betas": (0.8, 0.8), "eps": 1e-4},
 }
 PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
-USED = ("epochs", "batch_size", "lr", "first_fall", "weight_decay")  # of the recipe that a change makes
+USED = (  # of the recipe that a change makes
+    "epochs", "batch_size", "lr", "first_fall", "weight_decay", "beta1", "beta2", "eps",
+)  # fmt: skip
 COLUMNS = (
     *PLACE, "change", *USED, "train_images", "test_images", "train_l1", "test_l1", "seconds", "device", "threads",
     "precision", "torch", "commit", "finished_at",
@@ -278,7 +280,7 @@ def measure(plan: Plan, images: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             with replacing(path) as part:
                 pd.DataFrame(done, columns=list(COLUMNS)).to_csv(part, index=False)
             checkpoint.unlink(missing_ok=True)
-        elif other := [name for name, value in wanted.items() if record[name] != value]:
+        elif other := [name for name, value in wanted.items() if record.get(name) != value]:
             raise ResultError(f"{path} was made otherwise ({', '.join(other)}); move it away, or give another `runs`")
         yield record
 
@@ -302,7 +304,8 @@ def _wanted(plan: Plan, change: str, images: Mapping[str, Any]) -> dict[str, Any
 
 def _settings_of(recipe: Recipe) -> dict[str, Any]:
     """What a record says of its recipe: `USED`."""
-    known = {name: getattr(recipe, name) for name in USED if name != "first_fall"}
+    known = {name: getattr(recipe, name) for name in USED if hasattr(recipe, name)}
+    known |= dict(zip(("beta1", "beta2"), recipe.betas, strict=True))
     return known | {"first_fall": (*recipe.milestones, recipe.epochs)[0]}
 
 
@@ -404,6 +407,8 @@ def publish(
     wanted = changes_of(table["model"].iloc[0]) if changes is None else [AS_IT_IS, *changes]
     if missing := [change for change in wanted if change not in set(table["change"])]:
         raise ResultError(f"{folder} is not finished ({', '.join(missing)}); run the notebook again, it goes on")
+    if lacking := [name for name in COLUMNS if name not in table]:
+        raise ResultError(f"{folder} lacks columns ({', '.join(lacking)}); move it away and run the notebook again")
     if not (table["preset"] == "full").all():
         raise ResultError(f"{folder} is quick and not a result; publish full ones alone")
     if not table["commit"].map(is_commit).all():

@@ -256,13 +256,32 @@ def test_a_longer_search_goes_on_where_it_was_stopped(runs, tmp_path, monkeypatc
     monkeypatch.setattr(codes, "split_loss", counted)
     whole = list(codes.search_further(*asked, 3))
     assert split == ["another's"], "what was kept is not searched again"
-    assert [r["best_l1"] for r in whole[:3]] == [r["best_l1"] for r in first]
-    assert whole == list(codes.search_further(*asked, 3)) and len(split) == 1
+    assert [r["best_l1"] for r in whole[:3]] == pytest.approx([r["best_l1"] for r in first], rel=1e-12)
+    again = list(codes.search_further(*asked, 3))
+    assert [r["best_l1"] for r in again] == pytest.approx([r["best_l1"] for r in whole], rel=1e-12) and len(split) == 1
     assert len(list(codes.search_further(*asked, 4))) == 4 and len(split) == 5, "another length is another search"
     monkeypatch.setattr(results, "code_digest", lambda _: "another")
     assert len(list(codes.search_further(*asked, 4))) == 4 and len(split) == 9
     with pytest.raises(ResultError, match=r"search\.csv is no table of split losses; .* move it away"):
         next(codes.measure(rows, root, x, asked[-1], steps=3))
+    pd.DataFrame(columns=list(codes.COLUMNS)).to_csv(tmp_path / "codes.csv", index=False)
+    with pytest.raises(ResultError, match=r"codes\.csv is no table of longer searches; .* move it away"):
+        next(codes.search_further(*asked[:-1], tmp_path / "codes.csv", 3))
+
+
+def test_records_name_the_code_and_the_commit_that_they_began_with(runs, tmp_path, monkeypatch):
+    rows, root, x, path = runs
+    for begun in (
+        codes.measure(rows, root, x, path, steps=2),
+        codes.search_further(rows, root, x["test"], "test", tmp_path / "search.csv", 2),
+    ):
+        records = [next(begun)]
+        with monkeypatch.context() as changed:  # another state of the code lies on the disk, and is committed
+            changed.setattr(results, "code_digest", lambda _: "another")
+            changed.setattr(results, "commit", lambda: 40 * "f")
+            records += begun
+        assert len(records) == 4
+        assert len({(record["code"], record["commit"]) for record in records}) == 1
 
 
 def test_a_longer_search_is_published_beside(runs, tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import NOTEBOOKS, papermill, workflow_script
 
-from innae_utils import data, depth, parameters, publishing, results, settings, sweeps, units
+from innae_utils import codes, data, depth, parameters, publishing, results, settings, sweeps, units
 
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
 NUMBERS = ["train_l1", "test_l1", "n_params"]  # what a run measures; the rest of a row says when and where
@@ -143,6 +143,8 @@ def test_25_splits_the_loss_of_every_run_that_has_finished(quick_runs, tmp_path)
     assert (tmp_path / "quick" / "digits" / "encoder_or_decoder.pdf").read_bytes()[:5] == b"%PDF-"
     told = (tmp_path / "out.ipynb").read_text()
     assert [told.count(f"from {start} code, 8 steps") for start in ("own", "another's")] == [3, 3], "three runs at 4"
+    searched = pd.read_csv(root / "quick" / "digits" / "search.csv")
+    assert list(searched.columns) == list(codes.SEARCH_COLUMNS) and len(searched) == 3 * 2
     for wrong, said in (
         ({"images": 1}, "allowed: 2 or more"),
         ({"further": -1}, "allowed: 0 or more"),

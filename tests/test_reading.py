@@ -47,6 +47,7 @@ UNITS = units.published("mnist")
 DEPTH = depth.beside_shallower(ROWS).set_index(["dataset", "model", "recipe", "bottleneck"]).sort_index()
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
+INN_ADAM = "the INN's Adam"
 OF_THESIS = (settings.THESIS, "paper", "cifar10")
 
 
@@ -459,7 +460,7 @@ def the_seed():
     assert abs(relu[1]) < deviation < min(network), "about where it was"
     lowered = sorted((min(moved(12, c), moved(64, c)), c) for c in CHANGES[64].index)
     assert {c for _, c in lowered[-2:]} == {"batch / 2", "schedule x 2"}, "the most, and both are twice the steps"
-    assert abs(moved(64, "weight decay / 2") / moved(64, "batch / 2") - 1) < 0.1, "as much"
+    assert 0.9 < moved(64, "weight decay / 2") / moved(64, "batch / 2") < 1, "nearly as much"
     assert lowered[-1][1] == "schedule x 2" and lowered[-1][0] > deviation * 2**0.5 > lowered[-2][0]
     assert list(off_by.index[off_by >= 2]) == [8, 12] and len(off_by) == 7  # "five of the seven"
     every_run = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == "classic") & (ROWS["recipe"] == "paper")]
@@ -470,8 +471,8 @@ def the_seed():
     by_two = pd.Series(np.where(known.index <= 16, fine, coarse), known.index)
     off_by_two = known["difference"] / (by_two * (1 + 1 / known["runs"]) ** 0.5)
     assert list(off_by_two.index[off_by_two >= 2]) == [6, 8, 12, 16], "those at 6 and 16, too"
-    inn_adam, other_adam = settings.find_recipe("mnist", "inn", "paper"), "the INN's Adam"
-    assert inn_adam.betas[0] == inn_adam.betas[1] and min(CHANGES[12, other_adam], CHANGES[64, other_adam]) > 0.09
+    inn_adam = settings.find_recipe("mnist", "inn", "paper")
+    assert inn_adam.betas[0] == inn_adam.betas[1] and min(CHANGES[12, INN_ADAM], CHANGES[64, INN_ADAM]) > 0.09
     by_their_own = [k for k in off_by_two.index[off_by_two >= 2] if k not in off_by.index[off_by >= 2]]
     return [
         f"those at {listed(off_by.index[off_by >= 2])} are not",
@@ -487,8 +488,8 @@ def the_seed():
         f"Of the {len(every)} printed points of all classic models that were run, {(every > 0).sum()} are below ours "
         "(all of them by more than the reading error)",
         f"by more than one standard deviation of a difference between two such runs, {deviation * 2**0.5:.4f})",
-        f"one at 64 by as much as half the batch ({moved(64, 'weight decay / 2'):.4f}), and raises the one at 12 (by "
-        f"{-moved(12, 'weight decay / 2'):.4f})",
+        f"one at 64 by nearly as much as half the batch ({moved(64, 'weight decay / 2'):.4f}), and raises the one at "
+        f"12 (by {-moved(12, 'weight decay / 2'):.4f})",
         f"two more epochs before the first fall lower them by {moved(12, 'schedule x 1.2'):.4f} and "
         f"{moved(64, 'schedule x 1.2'):.4f}",
         f"with torch's own initialisation the two points lie {network[0]:.4f} and {network[1]:.4f} higher, and with a "
@@ -497,8 +498,9 @@ def the_seed():
         f"half the batch (by {moved(12, 'batch / 2'):.4f} and {moved(64, 'batch / 2'):.4f})",
         f"`classic_1024` at 64 falls from {wide['as it is']:.4f} to {wide['schedule x 2']:.4f} with twice the "
         f"schedule, by most of the {off(64, 'classic_1024'):.4f} that it lies above the printed point",
+        f"{len(sensitivity.changes_of('classic'))} trainings, together as long as three runs of `classic`",
         f"(Adam with betas of {inn_adam.betas[0]} and an epsilon of {inn_adam.eps}) they are at "
-        f"{CHANGES[12, other_adam]:.4f} and {CHANGES[64, other_adam]:.4f}, far off: the printed curve was hardly made "
+        f"{CHANGES[12, INN_ADAM]:.4f} and {CHANGES[64, INN_ADAM]:.4f}, far off: the printed curve was hardly made "
         "with it",
         f"Without weight decay the loss is {pc(-moved(12, 'weight decay 0') / CHANGES[12, 'as it is'])} and "
         f"{pc(-moved(64, 'weight decay 0') / CHANGES[64, 'as it is'])} larger",
@@ -716,7 +718,7 @@ def both_tuned():
     adams = [settings.find_recipe("mnist", model, "paper") for model in ("inn", "classic")]
     assert adams[0].betas == (0.8, 0.8) and sensitivity.VALUES["Adam's defaults"]["betas"] == adams[1].betas
     of_classic = sensitivity.published("digits").query("model == 'classic' and bottleneck == 32").groupby("change")
-    of_classic = of_classic["test_l1"].agg(["mean", "size"]).loc[["the INN's Adam", "as it is"]]
+    of_classic = of_classic["test_l1"].agg(["mean", "size"]).loc[[INN_ADAM, "as it is"]]
     assert (of_classic["size"] == 2).all() and abs(of_classic["mean"].pct_change().iloc[-1]) < 0.005, "nothing changes"
     assert usual[32] < loss(32, "pca", "exact", "digits"), "less than PCA"
     others = of_inn["test_l1"].xs(32, level="bottleneck").groupby("change").mean()
@@ -751,6 +753,8 @@ def both_tuned():
         f"{listed(less(usual[k], as_they_are[k]) for k in usual.index)} less, and at 32 less than PCA "
         f"({loss(32, 'pca', 'exact', 'digits'):.4f})",
         f"at 32 `classic` ends at {of_classic['mean'].iloc[0]:.4f} with it and without",
+        f"({listed(f'{CHANGES[k, INN_ADAM]:.4f}' for k in (12, 64))} in place of "
+        f"{listed(f'{CHANGES[k, sensitivity.AS_IT_IS]:.4f}' for k in (12, 64))} at 12 and 64, one run each)",
         f"{own['trials']} trials at 32, {own['epochs']} epochs instead of {plain.epochs} and "
         f"{own['lr'] / plain.lr:.1f} times the learning rate",
         f"| INN, tuned | {' | '.join(f'{inn[k]:.4f}' for k in ks)} |",
@@ -1481,9 +1485,8 @@ def readme():
     assert 0.7 < (loss(64) - loss(64, *CALM)) / (loss(64) - ours[64]) < 0.8, "three quarters"
     assert max(skips) < min(plain_ones) / 2, "most of what depth costs"
     return [
-        "another activation and another schedule close three quarters of the gap to the paper's INN on MNIST "
-        "without one, and residual layers take away most of what depth costs on digits. Which of the two is ahead on "
-        "MNIST when both are tuned is open",
+        "A classic network with another activation and another schedule closes three quarters of the gap to the INN at "
+        "the paper's settings, and on digits residual layers take away most of what depth costs",
         f"With the paper's settings the INN has {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} "
         f"({len(runs(64, 'inn'))} and {len(runs(64))} runs)",
         f"one late drop of the learning rate closes {closed(loss(64, *CALM))} of it without any search "

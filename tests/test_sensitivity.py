@@ -244,6 +244,15 @@ def test_it_goes_on_where_it_stopped_and_refuses_what_was_made_otherwise(tmp_pat
     table.write_text(here.replace(",cpu,", ",cuda,"))
     with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(device\)"):
         list(sensitivity.measure(plan(tmp_path), images))
+    for columns, said in (({"eps": 1e-4}, "eps"), ({"beta1": 0.8, "beta2": 0.8}, "beta1, beta2")):
+        pd.DataFrame(every).assign(**columns).to_csv(table, index=False)
+        with pytest.raises(ResultError, match=rf"changes\.csv was made otherwise \({said}\)"):
+            list(sensitivity.measure(plan(tmp_path), images))
+    pd.DataFrame(every).drop(columns="eps").to_csv(table, index=False)  # of an earlier version
+    with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(eps\); move it away"):
+        list(sensitivity.measure(plan(tmp_path), images))
+    with pytest.raises(ResultError, match=r"lacks columns \(eps\); move it away"):
+        sensitivity.publish(plan(tmp_path).folder, tmp_path)
     table.write_text(here)
     monkeypatch.setattr(sensitivity, "versions", lambda: {"torch": "1.0.0"})
     with pytest.raises(ResultError, match=r"changes\.csv was made otherwise \(torch\)"):
@@ -341,8 +350,10 @@ def table_of(epochs=20, **changes):
     table = pd.DataFrame([{**known, "change": c, "test_l1": 0.04 + i / 1e3} for i, c in enumerate(OF_CLASSIC)])
     recipes = [sensitivity.changed(base, change, epochs) for change in OF_CLASSIC]
     made = {
-        name: [getattr(recipe, name) for recipe in recipes] for name in ("epochs", "batch_size", "lr", "weight_decay")
+        name: [getattr(recipe, name) for recipe in recipes]
+        for name in ("epochs", "batch_size", "lr", "weight_decay", "eps")
     }
+    made |= {f"beta{i + 1}": [recipe.betas[i] for recipe in recipes] for i in (0, 1)}
     falls = [recipe.milestones[0] for recipe in recipes]
     return table.assign(**made, first_fall=falls).assign(**changes)
 
@@ -383,6 +394,7 @@ def test_some_changes_are_published_where_they_were_meant(tmp_path):
         (table_of(train_images=1000), "not of all 60000 training images"),
         (table_of(test_l1=float("nan")), "no loss of the training as it is"),
         (table_of(lr=1e-3), "'learning rate / 2' has another lr"),
+        (table_of(eps=1e-8), "the INN's Adam.* has another eps"),
     ],
 )
 def test_what_is_no_result_is_not_published(tmp_path, table, said):
