@@ -47,10 +47,10 @@ CHANGES: dict[str, dict[str, float]] = {
     "other numbers kept": {},
     "Haar coefficients kept": {},
 }
-# What is not multiplied: Adam as torch has it, and as the authors set it for the INN alone.
+# What is not multiplied: Adam as the authors set it for the other family, which for the classic one is as torch has it.
 VALUES: dict[str, dict[str, Any]] = {
-    "Adam's defaults": {"betas": (0.9, 0.999), "eps": 1e-8},
-    "the INN's Adam": {"betas": (0.8, 0.8), "eps": 1e-4},
+    change: {name: of_family[name].value for name in ("betas", "eps")}
+    for change, of_family in (("Adam's defaults", settings.CLASSIC), ("the INN's Adam", settings.INN))
 }
 PLACE = ("dataset", "model", "bottleneck", "seed", "preset")
 USED = (  # of the recipe that a change makes
