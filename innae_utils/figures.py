@@ -136,6 +136,13 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[with_curves(rows)["curve"].isin(curves) | (rows["model"] == "pca")]
 
 
+def of_the_paper(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the paper's own curves: its models at its settings, CIFAR-10's INN as in the thesis, PCA."""
+    panel = [(name, model) for name, known in settings.DATASETS.items() for model in (*known.models, settings.THESIS)]
+    its_own = pd.MultiIndex.from_frame(rows[["dataset", "model"]]).isin(panel)
+    return rows[its_own & (rows["recipe"] == "paper") | (rows["model"] == "pca")]
+
+
 def in_legend_order(curves: Iterable[str]) -> list[str]:
     """Labels in the order of `CURVES`; runs with settings of their own behind their recipe's, by their numbers.
 

@@ -213,6 +213,20 @@ def test_the_sheet_has_six_panels_with_no_run_at_all():
         assert left.get_xlim() == right.get_xlim()
 
 
+def test_of_the_papers_own_curves_no_other_model_or_recipe_or_length_is_left():
+    rows = publishing.published()
+    own = figures.of_the_paper(rows)
+    for dataset, part in own.groupby("dataset"):
+        more = {"inn_thesis"} if dataset == "cifar10" else set()
+        assert set(part["model"]) == {*settings.DATASETS[dataset].models, "pca"} | more, dataset
+    assert set(own[own["model"] != "pca"]["recipe"]) == {"paper"}
+    models = ["inn", "classic", "classic_1024", "classic_2048", "classic_deep", "inn_thesis"]
+    assert len(own) == (rows["model"].isin(models) & (rows["recipe"] == "paper") | (rows["model"] == "pca")).sum()
+    mine = rows.query("dataset == 'mnist' and model == 'inn' and recipe == 'paper'")
+    assert figures.of_the_paper(mine.assign(recipe="paper-epochs5")).empty
+    assert figures.of_the_paper(rows[:0]).empty
+
+
 def test_lfw_takes_celebas_place_and_is_not_compared_with_celebas_curve():
     faces = table(dataset="lfw", image_size="156x128")
     faces = faces[faces["recipe"] == "paper"]
