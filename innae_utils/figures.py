@@ -377,25 +377,11 @@ def draw_losses(
     handles: dict[str, list[Line2D]] = {}
     curves = drawn(rows[rows["model"] != "pca"])
     for curve in curves:
-        mine, colour = rows[rows["curve"] == curve], colour_of(curve)
-        at = all_bottlenecks(dataset, mine)  # a bottleneck that only another curve has is no gap in this one
-        points = over_seeds(mine, at)
-        marker = marker_of(curve)  # the INN on top, but for what was trained otherwise, which a star tells apart
-        face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0
-        order += 0.2 * (marker["marker"] == "*") + 0.4 * (curve == FASTER)  # a dot on a star: both are seen
-        axes.fill_between(at, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
-        axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
-        marker |= {"markerfacecolor": face, **told_apart(curve, curves)}
-        handles[curve] = axes.plot(at, points["mean"], color=colour, zorder=order, **marker)
-        for sides in gaps(points["mean"]):
-            axes.plot(*zip(*sides, strict=True), ":", color=colour, linewidth=0.9, zorder=order - 0.05, gid="bridge")
-        if points["mean"].count() >= len(known) / 2:
-            draw_ring(axes, points["mean"], largest, colour)
+        handles[curve], losses = draw_curve(axes, dataset, rows, curve, curves)
+        if losses.count() >= len(known) / 2:
+            draw_ring(axes, losses, largest, colour_of(curve))
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
-        points = over_seeds(printed[printed["model"] == model], sizes)["mean"].dropna()
-        dashes, marker = PAPER_LINES[model]
-        style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
-        line = axes.plot(points.index, points, markerfacecolor="white", zorder=1.8, **style)  # ours lie on top
+        line = draw_printed(axes, printed[printed["model"] == model], model, sizes)
         handles.setdefault(settings.MODEL_TITLES[model], []).extend(line)
     pca = rows[rows["model"] == "pca"]
     if len(pca):
@@ -406,6 +392,33 @@ def draw_losses(
     else:
         axes.set_ylim(0, None)
     legend(axes, handles, printed is not None and len(printed) > 0, "lower left" if log else "upper right", strip)
+
+
+def draw_curve(
+    axes: Axes, dataset: str, rows: pd.DataFrame, curve: str, curves: Sequence[str]
+) -> tuple[list[Line2D], pd.Series]:
+    """One of our curves, dotted over its gaps, with the seeds' band; its line, and its mean losses by bottleneck."""
+    mine, colour = rows[rows["curve"] == curve], colour_of(curve)
+    at = all_bottlenecks(dataset, mine)  # a bottleneck that only another curve has is no gap in this one
+    points = over_seeds(mine, at)
+    marker = marker_of(curve)  # the INN on top, but for what was trained otherwise, which a star tells apart
+    face, order = face_of(curve, dataset), 2.1 if curve == settings.MODEL_TITLES["inn"] else 2.0
+    order += 0.2 * (marker["marker"] == "*") + 0.4 * (curve == FASTER)  # a dot on a star: both are seen
+    axes.fill_between(at, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
+    axes.vlines(at, points["min"], points["max"], color=colour, linewidth=0.8)
+    marker |= {"markerfacecolor": face, **told_apart(curve, curves)}
+    line = axes.plot(at, points["mean"], color=colour, zorder=order, **marker)
+    for sides in gaps(points["mean"]):
+        axes.plot(*zip(*sides, strict=True), ":", color=colour, linewidth=0.9, zorder=order - 0.05, gid="bridge")
+    return line, points["mean"]
+
+
+def draw_printed(axes: Axes, printed: pd.DataFrame, model: str, bottlenecks: Iterable[int]) -> list[Line2D]:
+    """A printed curve, thin and grey; its line."""
+    points = over_seeds(printed, bottlenecks)["mean"].dropna()
+    dashes, marker = PAPER_LINES[model]
+    style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
+    return axes.plot(points.index, points, markerfacecolor="white", zorder=1.8, **style)  # ours lie on top
 
 
 def gaps(losses: pd.Series) -> list[tuple[tuple[int, float], tuple[int, float]]]:
@@ -976,6 +989,60 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
     return figure
 
 
+# ---- the answer ------------------------------------------------------------------------------------------------
+
+
+def in_one_picture(
+    rows: pd.DataFrame, curves: Iterable[str], printed: pd.DataFrame | None = None, smallest: int = 1
+) -> Figure:
+    """A few curves of test L1 against the bottleneck in one broad panel, each with its name and last loss beside it.
+
+    Args:
+        rows: as for `figure5`, of one data set and one preset.
+        curves: their labels; those without a row are left out.
+        printed: the paper's points; those of the curves' own models, at the paper's settings, are drawn grey.
+        smallest: bottlenecks below this one are left out.
+
+    Raises:
+        FigureError: several data sets or presets, or no row of any of the curves.
+    """
+    dataset, preset = one_of(rows, "dataset"), one_of(rows, "preset")
+    rows = with_curves(rows[rows["bottleneck"] >= smallest])
+    curves = in_legend_order({*curves} & {*rows["curve"]})
+    if not curves:
+        raise FigureError("there is no row of any of these curves to draw")
+    figure, axes = plt.subplots(figsize=(7.6, 3.7))
+    ends = [draw_curve(axes, dataset, rows, curve, curves)[1].dropna() for curve in curves]
+    bottlenecks = [k for k in all_bottlenecks(dataset, rows) if k >= smallest]
+    theirs = [] if printed is None else printed[(printed["dataset"] == dataset) & (printed["bottleneck"] >= smallest)]
+    of_theirs = [model for model in PAPER_LINES if len(theirs) and settings.MODEL_TITLES[model] in curves]
+    for model in of_theirs:
+        draw_printed(axes, theirs[theirs["model"] == model], model, bottlenecks)
+    set_log_losses(axes)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    set_bottlenecks(axes, bottlenecks, log=True, digit=0.022)
+    title = f"{settings.DATASETS[dataset].title}{mark(preset)}"
+    axes.set(title=title, xlabel="bottleneck $k$", ylabel="test L1 per pixel")
+    in_panel = axes.transScale + axes.transLimits
+    heights = [in_panel.transform((losses.index[-1], losses.iloc[-1]))[1] for losses in ends]
+    for height, curve, losses in zip(spread(heights, gap=0.075), curves, ends, strict=True):
+        k, loss = losses.index[-1], losses.iloc[-1]
+        named = f"{curve}: {loss:.4f}" + ("" if k == max(bottlenecks) else f" at {k}")
+        line = dict(arrowstyle="-", color=colour_of(curve), linewidth=0.6, shrinkA=1, shrinkB=3, relpos=(0, 0.5))
+        style = dict(color=colour_of(curve), fontsize=8, va="center", annotation_clip=False, arrowprops=line)
+        axes.annotate(named, (k, loss), (1.03, height), textcoords="axes fraction", **style)
+    said = [
+        f"Means over seeds, bands from the smallest to the largest; beside each curve its loss at {max(bottlenecks)}."
+    ]
+    said += ["Dotted: bottlenecks in between have not been run."] * _has_gap(dataset, rows[rows["curve"].isin(curves)])
+    said += ["Grey: the authors' plots."] * bool(of_theirs)
+    said += ["Late decay: one late drop of the learning rate."] * any("late decay" in curve for curve in curves)
+    said += ["Tuned: with settings that a search has found."] * any(", tuned" in curve for curve in curves)
+    figure.supxlabel(textwrap.fill(" ".join(said), 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    return figure
+
+
 # ---- what a training costs -------------------------------------------------------------------------------------
 
 
@@ -1073,16 +1140,13 @@ def depth(table: pd.DataFrame) -> Figure:
     """The test L1 of deeper networks over that of the same with fewer layers, against the bottleneck.
 
     Args:
-        table: of `depth.beside_shallower`, of one data set and one preset. A line is a curve; it has the colour of the
-            shallower network's.
+        table: of `depth.beside_shallower`, of one data set and one preset. A line is a curve.
 
     Raises:
         FigureError: the table is empty, or of several data sets or presets.
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
-    below = with_curves(table.assign(model=table["shallower"], recipe=table["shallower_recipe"]))["curve"]
     table = with_curves(table)
-    colours = dict(zip(table["curve"], below, strict=True))
     figure, axes = plt.subplots(figsize=(7.6, 3.4))
     axes.axhline(1, color="0.35", linewidth=0.9)
     bottlenecks = all_bottlenecks(dataset, table)
@@ -1091,7 +1155,7 @@ def depth(table: pd.DataFrame) -> Figure:
     for place, curve in enumerate(curves):
         mine = table[table["curve"] == curve].sort_values("bottleneck")
         x = mine["bottleneck"] * aside ** (place - (len(curves) - 1) / 2)
-        colour = colour_of(colours[curve])
+        colour = colour_of(curve)
         residual = "residual" in mine["model"].iloc[0]
         line, face = ("--", "white") if residual else ("-", colour)
         style = {"linestyle": line, "color": colour, **marker_of(curve), "markerfacecolor": face}
@@ -1107,7 +1171,7 @@ def depth(table: pd.DataFrame) -> Figure:
     axes.set_ylabel("test L1, deeper network\nover shallower")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, handlelength=3.6)
     said = (
-        "Each network's loss over that of the same with fewer layers, whose colour it has: above 1 the deeper one is "
+        "Each network's loss over that of the same with fewer layers: above 1 the deeper one is "
         "worse. Dashed and white: residual layers. Means over seeds; bars, where there are several: from the deeper "
         "one's smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a "
         "little."

@@ -26,6 +26,7 @@ from innae_utils.settings import (
     DATASETS,
     MODEL_TITLES,
     PROJECT,
+    THESIS,
     VARIANTS,
     VARIATIONAL,
     curve_title,
@@ -260,7 +261,8 @@ def table(rows, printed, pca: bool = False):
         dataset, model, image_size ("" where it is the paper's), recipe, bottleneck, seeds (0: not run), ours (mean test
         L1 over seeds), smallest, largest, noted (what is unusual about our runs: another number of images, a precision
         other than fp32), paper, read_error, difference (ours - paper); NaN where there is none. hidden: the paper has
-        the curve, and this bottleneck, but the point could not be read.
+        the curve, and this bottleneck, but the point could not be read. The INN in the order of the thesis stands
+        beside the printed INN, too, where it has been run.
     """
     import pandas as pd
 
@@ -274,7 +276,9 @@ def table(rows, printed, pca: bool = False):
         noted=("noted", _noted_of_all),
     ).reset_index()  # fmt: skip
     theirs = printed.rename(columns={"test_l1": "paper"}).assign(recipe="paper", image_size="")
+    theirs = pd.concat([theirs, theirs[theirs["model"] == "inn"].assign(model=THESIS)])
     both = mine.merge(theirs[[*key, "paper", "read_error"]], on=key, how="outer")
+    both = both[(both["model"] != THESIS) | both["seeds"].notna()]
     both["noted"] = both["noted"].fillna("")
     both = both.assign(seeds=both["seeds"].fillna(0).astype(int), difference=both["ours"] - both["paper"])
     read = both["paper"].notna()
@@ -392,8 +396,8 @@ def side_by_side(both) -> str:
                 if point["paper"] == point["paper"]:
                     theirs[point["bottleneck"]] = f"{point['paper']:.4f}"
             title = _title(model, recipe, size)
-            for name, cells in ((title, ours), (f"*{title}, printed*", theirs)):
-                if cells:
+            for name, cells in ((title, ours), (f"*{title}, printed*", theirs if model != THESIS else {})):
+                if cells:  # the thesis's INN has the INN's printed line
                     lines.append(f"| {' | '.join([name, *(cells.get(k, '') for k in ks)])} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables) or "Nothing is published yet."

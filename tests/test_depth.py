@@ -74,7 +74,7 @@ def test_the_two_of_a_pair_differ_in_their_depth_alone(deeper, plain):
         assert settings.recipes_of(dataset, deeper)[0] == "paper"
 
 
-def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(style):
+def test_the_figure_has_a_line_a_curve_in_its_own_colour(style):
     rows = pd.DataFrame([
         *losses("classic", 0.04, 0.05), *losses("classic_double_depth", 0.06),
         *losses("classic", 0.04, bottleneck=16), *losses("classic_double_depth", 0.05, bottleneck=16),
@@ -86,13 +86,15 @@ def test_the_figure_has_a_line_a_curve_in_the_colour_of_its_shallower_network(st
     lines = {line.get_label(): line for line in axes.lines}
     line = lines["classic double depth"]
     assert list(line.get_ydata()) == pytest.approx([0.06 / 0.045, 1.25])
-    assert line.get_color() == figures.colour_of("classic")
+    assert line.get_color() == figures.colour_of("classic double depth")
     assert list(lines["INN double depth"].get_ydata()) == pytest.approx([0.75])
     skips = lines["classic residual double depth"]
-    assert skips.get_color() == line.get_color() and (skips.get_linestyle(), line.get_linestyle()) == ("--", "-")
-    bars = [bar for bar in axes.collections if matplotlib.colors.same_color(bar.get_color(), line.get_color())]
-    ends, _ = [[list(segment[:, 1]) for segment in bar.get_segments()] for bar in bars]
+    assert skips.get_color() == figures.colour_of("classic residual double depth")
+    assert (skips.get_linestyle(), line.get_linestyle()) == ("--", "-")
+    (bar,) = [bar for bar in axes.collections if matplotlib.colors.same_color(bar.get_color(), line.get_color())]
+    ends = [list(segment[:, 1]) for segment in bar.get_segments()]
     assert ends == [pytest.approx([0.06 / 0.05, 0.06 / 0.04]), pytest.approx([1.25, 1.25])]
-    assert lines["classic double depth, tuned for classic"].get_color() == figures.colour_of("classic, tuned")
+    lent = "classic double depth, tuned for classic"
+    assert lines[lent].get_color() == figures.colour_of(lent)
     with pytest.raises(figures.FigureError, match="one dataset"):
         figures.depth(depth.beside_shallower(rows)[:0])

@@ -87,6 +87,32 @@ def labels(axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+def test_in_one_picture_each_curve_has_its_name_and_last_loss_beside_it():
+    rows = publishing.published().query("dataset == 'mnist'")
+    told = ["INN", "classic", "classic, tuned", "classic, late decay", "INN VAE, tuned"]
+    figure = figures.in_one_picture(rows, told, publishing.read_printed(), smallest=6)
+    (axes,) = figure.axes
+    at_64 = figures.with_curves(rows[rows["bottleneck"] == 64]).groupby("curve")["test_l1"].mean()
+    assert [text.get_text() for text in axes.texts] == [
+        f"{curve}: {at_64[curve]:.4f}" for curve in ("INN", "classic", "classic, late decay", "classic, tuned")
+    ]
+    heights = [text.get_position()[1] for text in axes.texts]
+    assert min(abs(a - b) for a, b in itertools.combinations(heights, 2)) > 0.07, "no two over each other"
+    x, y = line_of(axes, figures.colour_of("INN"))
+    x, y = x[np.isfinite(y)], y[np.isfinite(y)]  # from 6 on
+    inn = rows.query("model == 'inn' and recipe == 'paper' and bottleneck >= 6").groupby("bottleneck")["test_l1"].mean()
+    assert x.tolist() == list(inn.index) and np.allclose(y, inn)
+    assert len([line for line in axes.get_lines() if line.get_color() == figures.PAPER]) == 2, "INN and classic"
+    short = rows.query("bottleneck < 48 or model != 'classic' or recipe != 'paper'")
+    (axes,) = figures.in_one_picture(short, told).axes
+    at_32 = rows.query("model == 'classic' and recipe == 'paper' and bottleneck == 32")["test_l1"].mean()
+    assert f"classic: {at_32:.4f} at 32" in [text.get_text() for text in axes.texts]
+    with pytest.raises(FigureError, match="no row of any of these curves"):
+        figures.in_one_picture(rows, ["INN VAE, tuned"])
+    with pytest.raises(FigureError, match="of one dataset"):
+        figures.in_one_picture(publishing.published(), told)
+
+
 def test_figure_5_draws_means_bands_and_pca():
     left, _ = figures.figure5(table()).axes
     for curve, height, offset in (("INN", 0.3, 0.005), ("classic", 0.3, 0.105), ("classic, late decay", 0.2, 0.105)):

@@ -234,6 +234,7 @@ def test_20_23_25_26_and_27_draw_from_the_published_rows_alone(tmp_path):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
     expected |= {f"{name}/depth.{kind}" for name in depth.beside_shallower(rows)["dataset"] for kind in ("pdf", "png")}
     expected |= {f"{name}/what_it_costs.{kind}" for name in ("cifar10", "digits", "mnist") for kind in ("pdf", "png")}
+    expected |= {f"{name}/in_one_picture.{kind}" for name in ("digits", "mnist") for kind in ("pdf", "png")}
     drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.p*") if path.is_file()}
     assert drawn == expected
     assert all(str(tmp_path / name) in done.stdout for name in expected)

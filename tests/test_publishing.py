@@ -87,6 +87,18 @@ def test_the_table_holds_every_point_of_ours_and_of_the_papers():
     ]
 
 
+def test_the_inn_of_the_thesis_stands_beside_the_printed_inn_where_it_was_run():
+    of_cifar10 = dict(dataset="cifar10", train_images=50_000, test_images=10_000, bottleneck=4)
+    ours = [published(model=model, **of_cifar10, test_l1=l1) for model, l1 in (("inn", 0.08), ("inn_thesis", 0.06))]
+    made = publishing.table(pd.concat(ours), PRINTED.assign(dataset="cifar10"))
+    assert made[["model", "bottleneck", "seeds"]].values.tolist() == [
+        ["inn", 4, 1], ["inn", 8, 0], ["inn_thesis", 4, 1],
+    ]  # fmt: skip
+    assert made["difference"].tolist() == pytest.approx([0.03, math.nan, 0.01], nan_ok=True)
+    lines = publishing.side_by_side(made).splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == ["| INN", "| *INN, printed*", "| INN, order of the thesis"]
+
+
 def test_a_point_that_could_not_be_read_is_told_from_a_curve_that_is_not_printed():
     ours = [of_mnist(bottleneck=k) for k in (4, 10, 12)] + [of_mnist(model="classic_deep", bottleneck=12)]
     lines = publishing.to_markdown(publishing.table(pd.concat(ours), PRINTED)).splitlines()[2:]

@@ -2,11 +2,11 @@
 
 Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [models=...] [recipes=...]
 
-`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. Where
-curves are many, the most telling ones are drawn again by themselves, into `in_short/` of the figures' folder; of a data
-set whose losses have been split, whose live units counted, or whose networks made deeper, those figures, too. `models`
-and `recipes` are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a folder of
-their own.
+`all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. The
+digits' curves that `make figures` trains are drawn again by themselves, into `in_short/` of the figures' folder; of a
+data set whose losses have been split, whose live units counted, or whose networks made deeper, those figures, too.
+`models` and `recipes` are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a
+folder of their own.
 """
 
 import subprocess
@@ -21,7 +21,6 @@ from innae_utils import depth, parameters, publishing, results, settings, sweeps
 PICKED = ("models", "recipes")
 NAMES = ("dataset", "figures", "bottleneck", *PICKED)
 IN_SHORT = {
-    "mnist": {"models": "inn,classic,classic_leaky", "recipes": "paper,late,tuned,borrowed,double_lr"},  # of one size
     "digits": {"models": "inn,classic", "recipes": "paper,late"},  # what `make figures` draws
 }
 
