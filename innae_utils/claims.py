@@ -659,8 +659,8 @@ def claim_8(measured: Measured, dataset: str) -> Verdict:
 
     worst, far, where = farthest(rows)
     evidence = (
-        f"{len(rows)} runs from k = {rows['bottleneck'].min()}: test L1 {far} training L1 ({where}: "
-        f"{worst['train_l1']:.4f} in training, {worst['test_l1']:.4f} in the test)"
+        f"{len(rows)} run{'s' * (len(rows) > 1)} from k = {rows['bottleneck'].min()}: "
+        f"test L1 {far} training L1 ({where}: {worst['train_l1']:.4f} in training, {worst['test_l1']:.4f} in the test)"
     )
     if (small["gap"].abs() > DIVERGENCE).any():
         _, far, where = farthest(small)

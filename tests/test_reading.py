@@ -223,9 +223,9 @@ def in_short():
         f"at 32 above both, and at 48 two runs are {apart(runs(48, *TUNED)):.4f} apart",
         f"with them at least {gone('classic, tuned', 64)} of the tuned loss at 64 goes away, and {gone('INN', 64)} of "
         "the INN's",
-        f"the INN at 64 has {loss(64, 'inn'):.4f} over its four seeds, {INN_CHANGES['test_l1']['as it is']:.4f} or "
-        f"{ablated()['with'].mean():.4f} over two of them, and {SHARES['encoder_l1']['INN', 64, 'test']:.4f} (one "
-        "seed)",
+        f"The INN at 64 has {loss(64, 'inn'):.4f} over its four seeds, {INN_CHANGES['test_l1']['as it is']:.4f} or "
+        f"{ablated()['with'].mean():.4f} over the two that were run with something else changed, too, and "
+        f"{SHARES['encoder_l1']['INN', 64, 'test']:.4f}, one seed",
         f"at 32 the classic network is {pc(depth_cost('classic_double_depth', 'paper'))} worse with twice the layers, "
         "the INN is not. But with residual layers, which nothing makes a bijection, it is "
         f"{pc(depth_cost('classic_residual_double_depth', 'paper'))} worse",
