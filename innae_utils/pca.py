@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from innae_utils.data import Images
 
@@ -28,6 +29,33 @@ def most_images(dim: int, bottlenecks: Sequence[int], quick: bool = False) -> in
     return None if dim <= EXACT else SAMPLE
 
 
+def fit(train: Images, most: int):
+    """scikit-learn's PCA, fitted to all of these images, with so many components: at most min(N, D).
+
+    References: not whitened: exact in float64 (eigenvectors of the covariance matrix), or, for images of more than
+        `EXACT` numbers, in float32 by randomised range finding (Halko et al., 2011).
+    """
+    from sklearn.decomposition import PCA
+
+    exact = recipe(int(np.prod(train.shape))) == "exact"
+    solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized", "random_state": 0}
+    return PCA(most, **solver).fit(_flat(train, np.float64 if exact else np.float32))
+
+
+def reconstruct(pca, x: torch.Tensor, k: int) -> torch.Tensor:
+    """`x_hat` (N, C, H, W), float32 on the CPU, of images `x` of that shape from their first k components."""
+    return torch.from_numpy(_x_hat(pca, _numbers(pca, x), k)).float().reshape(x.shape)
+
+
+def l1(pca, images: Images, k: int) -> float:
+    """The mean absolute error per pixel value over all of the images, of their first k components."""
+    total = 0.0
+    for x in images.batches(max(1, min(10_000, 20_000_000 // pca.components_.shape[1]))):
+        flat = _numbers(pca, x)
+        total += np.abs(flat - _x_hat(pca, flat, k)).sum(dtype=np.float64)
+    return float(total) / images.pixels.numel()
+
+
 def l1_by_bottleneck(train: Images, test: Images, bottlenecks: Sequence[int]) -> dict[int, tuple[float, float]]:
     """Fit PCA to the training images once; (train L1, test L1) of the reconstruction from the first k components.
 
@@ -38,16 +66,9 @@ def l1_by_bottleneck(train: Images, test: Images, bottlenecks: Sequence[int]) ->
 
     Returns:
         k -> mean absolute error per pixel value, over all training and over all test images.
-
-    References: scikit-learn's PCA, not whitened: exact in float64 (eigenvectors of the covariance matrix), or, for
-        images of more than `EXACT` numbers, in float32 by randomised range finding (Halko et al., 2011).
     """
-    from sklearn.decomposition import PCA
-
-    exact = recipe(int(np.prod(train.shape))) == "exact"
-    solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized", "random_state": 0}
-    pca = PCA(max(bottlenecks), **solver).fit(_flat(train, np.float64 if exact else np.float32))
-    return {k: (_l1(pca, train, k), _l1(pca, test, k)) for k in bottlenecks}
+    fitted = fit(train, max(bottlenecks))
+    return {k: (l1(fitted, train, k), l1(fitted, test, k)) for k in bottlenecks}
 
 
 def n_numbers(dim: int, bottleneck: int) -> int:
@@ -59,11 +80,10 @@ def _flat(images: Images, kind: type) -> np.ndarray:
     return images.batch(slice(None)).flatten(1).cpu().numpy().astype(kind, copy=False)
 
 
-def _l1(pca, images: Images, k: int) -> float:
+def _numbers(pca, x: torch.Tensor) -> np.ndarray:
+    return x.flatten(1).cpu().numpy().astype(pca.components_.dtype, copy=False)
+
+
+def _x_hat(pca, flat: np.ndarray, k: int) -> np.ndarray:
     components = pca.components_[:k]
-    total = 0.0
-    for x in images.batches(max(1, min(10_000, 20_000_000 // components.shape[1]))):
-        x = x.flatten(1).cpu().numpy().astype(components.dtype, copy=False)
-        centred = x - pca.mean_
-        total += np.abs(centred - centred @ components.T @ components).sum(dtype=np.float64)
-    return float(total) / images.pixels.numel()
+    return pca.mean_ + (flat - pca.mean_) @ components.T @ components

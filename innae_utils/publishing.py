@@ -184,7 +184,7 @@ def check_samples(rows, root: str | os.PathLike) -> None:
 
 
 def _all_samples(rows, root: str | os.PathLike) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for row in rows[rows["model"] != "pca"].to_dict("records"):
+    for row in rows.to_dict("records"):
         try:
             yield row, read_samples(row, root)
         except UNREADABLE as error:

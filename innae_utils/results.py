@@ -106,7 +106,6 @@ def finish(
         samples: `x` and `x_hat` (n, C, H, W) of a few test images, for figure 6.
         row: from `make_row`.
     """
-    import numpy as np
     from safetensors.torch import save_file
 
     check_row(row, "the row")
@@ -115,10 +114,17 @@ def finish(
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     with replacing(run.run_dir / "model.safetensors") as part:
         save_file(weights, part)
-    with replacing(run.run_dir / "reconstructions.npz") as part:
-        np.savez_compressed(part, **{name: tensor.numpy() for name, tensor in samples.items()})
+    write_samples(run.run_dir, samples)
     write_row(run.run_dir, row)
     run.checkpoint.unlink(missing_ok=True)
+
+
+def write_samples(folder: Path, samples: Mapping[str, Any]) -> None:
+    """`reconstructions.npz`: `x` and `x_hat` (n, C, H, W), tensors on the CPU, of a few test images."""
+    import numpy as np
+
+    with replacing(folder / "reconstructions.npz") as part:
+        np.savez_compressed(part, **{name: tensor.numpy() for name, tensor in samples.items()})
 
 
 def write_row(folder: Path, row: Mapping[str, Any]) -> None:

@@ -116,9 +116,13 @@ def test_the_same_run_again_gives_the_same_row(quick_runs, tmp_path):
 def test_15_pca_leaves_a_row_a_bottleneck(quick_runs):
     root, _ = quick_runs
     rows = results.gather(root)
-    rows = rows[rows["model"] == "pca"]
+    a_network, rows = rows[rows["model"] == "inn"].iloc[0], rows[rows["model"] == "pca"]
     assert rows["bottleneck"].tolist() == [4, 8] and rows["test_l1"].is_monotonic_decreasing
     assert rows["n_params"].tolist() == [64 * 5, 64 * 9]
+    folder = root / "quick" / "digits"
+    linear, network = (results.read_samples(row, folder) for row in (rows.iloc[0].to_dict(), a_network.to_dict()))
+    assert np.array_equal(linear["x"], network["x"]), "the same test images as a network's"
+    assert 0.01 < np.abs(linear["x"] - linear["x_hat"]).mean() < 0.2
 
 
 def test_20_draws_both_figures(quick_runs):

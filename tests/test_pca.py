@@ -15,6 +15,10 @@ def test_against_the_singular_value_decomposition_written_out():
         for values, l1 in ((x, train_l1), (t, test_l1)):
             kept = (values - x.mean(0)) @ directions[:k].T
             assert l1 == pytest.approx(np.abs(values - x.mean(0) - kept @ directions[:k]).mean(), abs=1e-7)
+    x_hat = pca.reconstruct(pca.fit(train, 16), test.batch(slice(None)), 3)
+    expected = x.mean(0) + (t - x.mean(0)) @ directions[:3].T @ directions[:3]
+    assert x_hat.shape == (25, 1, 4, 4) and x_hat.dtype == torch.float32
+    np.testing.assert_allclose(x_hat.flatten(1).numpy(), expected, atol=1e-6)
 
 
 def test_all_components_reconstruct_digits_exactly_and_fewer_ever_worse():

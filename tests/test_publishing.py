@@ -252,9 +252,11 @@ def test_published_reconstructions_come_back_to_a_grey_level_and_belong_to_their
     rng = np.random.default_rng(0)
     x, x_hat = rng.random((10, 1, 8, 8)).astype("float32"), rng.uniform(-0.2, 1.2, (10, 1, 8, 8)).astype("float32")
     samples_of(tmp_path / "runs" / "inn" / "paper" / "k0004" / "seed0", x, x_hat)
+    samples_of(tmp_path / "runs" / "pca" / "exact" / "k0004" / "seed0", x, x_hat)
     rows = pd.concat([published(), published(model="pca", recipe="exact")])
-    (path,) = publishing.publish_samples(rows, tmp_path / "runs", tmp_path)
+    path, linear = publishing.publish_samples(rows, tmp_path / "runs", tmp_path)
     assert path == tmp_path / "reconstructions" / "digits" / "inn_paper_k0004_seed0.npz"
+    assert linear == tmp_path / "reconstructions" / "digits" / "pca_exact_k0004_seed0.npz"
     with np.load(path) as stored:
         assert stored["x"].dtype == stored["x_hat"].dtype == np.uint8
     found = publishing.published_samples(rows.iloc[0], tmp_path)
