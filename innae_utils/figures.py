@@ -799,7 +799,7 @@ def error_by_row(
     said = f"Means over {' or '.join(map(str, sorted(counts)))} test images, their colours and columns"
     said += f" (seed {seed}). " if seed is not None else ". "
     if dotted:
-        said += "White dots: so many rows of the first colour an INN keeps before it is trained."
+        said += "White dots: the last row of the first colour of which the INN keeps the pixels before it is trained."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
 
@@ -1085,8 +1085,12 @@ def costs(table: pd.DataFrame) -> Figure:
     )
     if points["recipe"].isin(["tuned", "borrowed"]).any():
         said += " Tuned: without the search for the settings."
-    if "white" in faces:
-        said += " White: epochs, weights or an image size of its own, or the best change of one setting (by test L1)."
+    changed = points["change"].astype(bool).to_numpy()
+    own = "white" in np.array(faces)[~changed]
+    white = ["epochs, weights or an image size of its own"] * own + ["the best change of one setting"] * bool(
+        changed.any()
+    )
+    said += f" White: {', or '.join(white)}." if white else ""
     if "pca" in set(table["model"]):
         said += " PCA is not trained by steps."
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
