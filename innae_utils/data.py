@@ -77,6 +77,13 @@ class Images:
         return (self.batch(slice(start, start + size)) for start in range(0, len(self), size))
 
 
+def few(images: Images, count: int = 10) -> Images:
+    """A few images (at most `count`), drawn at random but always the same ones of images of the same number."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(images), generator=generator)[:count].to(images.pixels.device)
+    return Images(images.pixels[chosen], images.max_value, images.device)
+
+
 def shuffled(count: int, size: int, seed: int, epoch: int, drop_last: bool = True) -> list[Tensor]:
     """The index batches of one epoch: a permutation of range(count) that depends on (seed, epoch) alone.
 

@@ -632,7 +632,7 @@ def _of_runs(dataset: str, rows: pd.DataFrame, picked: bool) -> list[str]:
         f"{known.title}: {len(wanted & there)} of {len(wanted)} runs there, {len(wanted - there)} missing "
         f"({size}{'s' if len(known.seeds) > 1 else ''})"
         + (f" at image size {option}" if option else "")
-        + (f"; {beside} more of other seeds or settings" if beside else "") + "."
+        + (f"; {beside} more of other seeds, settings or models" if beside else "") + "."
     ]  # fmt: skip
     said += _of_images(known, mine)
     if dataset == "lfw":
@@ -984,6 +984,8 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
         "Dots: means over seeds; lines: from the smallest to the largest seed, where there are several. Grey bars: how "
         "far the printed value may be off by its reading. Curves are moved aside a little, so that none hides another. "
         "The paper does not say how many runs a point of its own is."
+        + " The INN in the order of the thesis is set beside the printed INN."
+        * (settings.THESIS in set(table["model"]))
     )
     figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
@@ -1007,8 +1009,12 @@ def in_one_picture(
         FigureError: several data sets or presets, or no row of any of the curves.
     """
     dataset, preset = one_of(rows, "dataset"), one_of(rows, "preset")
-    rows = with_curves(rows[rows["bottleneck"] >= smallest])
-    curves = in_legend_order({*curves} & {*rows["curve"]})
+    rows = with_curves(rows)
+    rows, left_out = (
+        rows[at & rows["curve"].isin([*curves])]
+        for at in (rows["bottleneck"] >= smallest, rows["bottleneck"] < smallest)
+    )
+    curves = in_legend_order({*rows["curve"]})
     if not curves:
         raise FigureError("there is no row of any of these curves to draw")
     figure, axes = plt.subplots(figsize=(7.6, 3.7))
@@ -1026,19 +1032,32 @@ def in_one_picture(
     axes.set(title=title, xlabel="bottleneck $k$", ylabel="test L1 per pixel")
     in_panel = axes.transScale + axes.transLimits
     heights = [in_panel.transform((losses.index[-1], losses.iloc[-1]))[1] for losses in ends]
-    for height, curve, losses in zip(spread(heights, gap=0.075), curves, ends, strict=True):
-        k, loss = losses.index[-1], losses.iloc[-1]
-        named = f"{curve}: {loss:.4f}" + ("" if k == max(bottlenecks) else f" at {k}")
-        line = dict(arrowstyle="-", color=colour_of(curve), linewidth=0.6, shrinkA=1, shrinkB=3, relpos=(0, 0.5))
-        style = dict(color=colour_of(curve), fontsize=8, va="center", annotation_clip=False, arrowprops=line)
-        axes.annotate(named, (k, loss), (1.03, height), textcoords="axes fraction", **style)
-    said = [
-        f"Means over seeds, bands from the smallest to the largest; beside each curve its loss at {max(bottlenecks)}."
-    ]
-    said += ["Dotted: bottlenecks in between have not been run."] * _has_gap(dataset, rows[rows["curve"].isin(curves)])
-    said += ["Grey: the authors' plots."] * bool(of_theirs)
+    last = max(losses.index[-1] for losses in ends)
+    reaching = [i for i, losses in enumerate(ends) if losses.index[-1] == last]
+    beside = dict(zip(reaching, spread([heights[i] for i in reaching], gap=0.075), strict=True))
+    for i, (curve, losses) in enumerate(zip(curves, ends, strict=True)):
+        named, style = f"{curve}: {losses.iloc[-1]:.4f}", dict(color=colour_of(curve), fontsize=8)
+        if i in beside:
+            line = dict(arrowstyle="-", color=colour_of(curve), linewidth=0.6, shrinkA=1, shrinkB=3, relpos=(0, 0.5))
+            style |= dict(
+                xytext=(1.03, beside[i]),
+                textcoords="axes fraction",
+                annotation_clip=False,
+                va="center",
+                arrowprops=line,
+            )
+        else:  # it ends within the panel, where a line would look like more of it
+            style |= dict(xytext=(-2, -5), textcoords="offset points", ha="right", va="top")
+        axes.annotate(named, (losses.index[-1], losses.iloc[-1]), **style)
+    dashes = {model: "solid" if PAPER_LINES[model][0] == "-" else "dashed" for model in of_theirs}
+    lines = ", ".join(f"{settings.MODEL_TITLES[model]} {dash}" for model, dash in dashes.items())
+    said = ["Means over seeds, bands from the smallest to the largest; beside each curve its last loss."]
+    said += ["Dotted: bottlenecks in between have not been run."] * _has_gap(dataset, rows)
+    said += [f"Bottlenecks below {smallest} are left out."] * (len(left_out) > 0)
+    said += [f"Grey: the authors' plots ({lines})."] * bool(of_theirs)
     said += ["Late decay: one late drop of the learning rate."] * any("late decay" in curve for curve in curves)
-    said += ["Tuned: with settings that a search has found."] * any(", tuned" in curve for curve in curves)
+    said += ["Tuned: the best settings of a search."] * any(curve.endswith(", tuned") for curve in curves)
+    said += ["Tuned for classic: of a search for classic."] * any("tuned for classic" in curve for curve in curves)
     figure.supxlabel(textwrap.fill(" ".join(said), 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
 

@@ -29,8 +29,8 @@ def most_images(dim: int, bottlenecks: Sequence[int], quick: bool = False) -> in
     return None if dim <= EXACT else SAMPLE
 
 
-def fit(train: Images, most: int):
-    """scikit-learn's PCA, fitted to all of these images, with so many components: at most min(N, D).
+def fit(train: Images, components: int):
+    """scikit-learn's PCA with so many components, at most min(N, D), fitted to all N of these images of D numbers.
 
     References: not whitened: exact in float64 (eigenvectors of the covariance matrix), or, for images of more than
         `EXACT` numbers, in float32 by randomised range finding (Halko et al., 2011).
@@ -39,16 +39,24 @@ def fit(train: Images, most: int):
 
     exact = recipe(int(np.prod(train.shape))) == "exact"
     solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized", "random_state": 0}
-    return PCA(most, **solver).fit(_flat(train, np.float64 if exact else np.float32))
+    return PCA(components, **solver).fit(_flat(train, np.float64 if exact else np.float32))
 
 
 def reconstruct(pca, x: torch.Tensor, k: int) -> torch.Tensor:
-    """`x_hat` (N, C, H, W), float32 on the CPU, of images `x` of that shape from their first k components."""
+    """`x_hat` of images from their first k components.
+
+    Args:
+        pca: of `fit`, with k components or more.
+        x: (N, C, H, W), in [0, 1].
+
+    Returns:
+        (N, C, H, W), float32, on the CPU; PCA may leave [0, 1].
+    """
     return torch.from_numpy(_x_hat(pca, _numbers(pca, x), k)).float().reshape(x.shape)
 
 
 def l1(pca, images: Images, k: int) -> float:
-    """The mean absolute error per pixel value over all of the images, of their first k components."""
+    """The mean absolute error per pixel value, over all of the images, of `reconstruct` with k components."""
     total = 0.0
     for x in images.batches(max(1, min(10_000, 20_000_000 // pca.components_.shape[1]))):
         flat = _numbers(pca, x)

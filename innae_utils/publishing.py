@@ -153,7 +153,7 @@ def publish_samples(rows, root: str | os.PathLike, folder: str | os.PathLike = P
     """Copy what figure 6 needs of published runs: for each row ten images and their reconstructions, as uint8.
 
     Args:
-        rows: published rows; PCA has no reconstructions and is passed over.
+        rows: published rows, PCA's among them.
         root: the data set's folder of runs that they come from.
         folder: where published rows lie; the files go to `reconstructions/<dataset>/` in it.
 
@@ -439,8 +439,8 @@ def every_point(folder: str | os.PathLike = PUBLISHED) -> str:
             side_by_side(everything[everything["dataset"].isin(rows["dataset"])]), "",
             "## Beside the paper's", "",
             "*Not read*: mostly because it lies under another curve. *Not printed*: there is no such curve. "
-            "Difference: ours minus the paper's. bf16: trained in 16 bits (2 of 4: two runs were), and evaluated in "
-            "float32.", "",
+            "CIFAR-10's INN in the order of the thesis is set beside the printed INN. Difference: ours minus the "
+            "paper's. bf16: trained in 16 bits (2 of 4: two runs were), and evaluated in float32.", "",
             to_markdown(beside[beside["seeds"] > 0]),
         ]
     ) + "\n"  # fmt: skip

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from innae_utils import losses
-from innae_utils.data import Images, shuffled
+from innae_utils.data import Images, few, shuffled
 from innae_utils.layers import Stack, set_training
 from innae_utils.results import replacing
 from innae_utils.settings import Recipe
@@ -318,16 +318,9 @@ def evaluate(model: nn.Module, images: Images, batch_size: int = 0) -> float:
 
 
 def sample(model: nn.Module, images: Images, count: int = 10) -> dict[str, Tensor]:
-    """`x` and `x_hat` (count, C, H, W) on the CPU for a few images, the same for every model (`few`)."""
+    """`x` and `x_hat` (count, C, H, W) on the CPU for a few images, the same for every model (`data.few`)."""
     ((x, x_hat),) = reconstruct(model, few(images, count))
     return {"x": x.cpu(), "x_hat": x_hat.cpu()}
-
-
-def few(images: Images, count: int = 10) -> Images:
-    """A few images, drawn at random but always the same."""
-    generator = torch.Generator().manual_seed(0)
-    chosen = torch.randperm(len(images), generator=generator)[:count].to(images.pixels.device)
-    return Images(images.pixels[chosen], images.max_value, images.device)
 
 
 @contextmanager

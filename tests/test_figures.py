@@ -103,10 +103,21 @@ def test_in_one_picture_each_curve_has_its_name_and_last_loss_beside_it():
     inn = rows.query("model == 'inn' and recipe == 'paper' and bottleneck >= 6").groupby("bottleneck")["test_l1"].mean()
     assert x.tolist() == list(inn.index) and np.allclose(y, inn)
     assert len([line for line in axes.get_lines() if line.get_color() == figures.PAPER]) == 2, "INN and classic"
+    said = " ".join(figure.get_supxlabel().split())
+    assert (
+        "Bottlenecks below 6 are left out. Grey: the authors' plots (INN solid, classic dashed). Late decay: " in said
+    )
+    assert "Tuned: " in said and "Tuned for classic" not in said and "Dotted" not in said
     short = rows.query("bottleneck < 48 or model != 'classic' or recipe != 'paper'")
-    (axes,) = figures.in_one_picture(short, told).axes
+    figure = figures.in_one_picture(
+        short.query("bottleneck != 24"), ["INN", "classic", "classic 1024, tuned for classic"]
+    )
     at_32 = rows.query("model == 'classic' and recipe == 'paper' and bottleneck == 32")["test_l1"].mean()
-    assert f"classic: {at_32:.4f} at 32" in [text.get_text() for text in axes.texts]
+    (short_one,) = [text for text in figure.axes[0].texts if text.get_text() == f"classic: {at_32:.4f}"]
+    assert short_one.arrow_patch is None and short_one.xy == pytest.approx((32, at_32)), "no line to a name far off"
+    said = " ".join(figure.get_supxlabel().split())
+    assert "Dotted: " in said and "Tuned for classic: " in said
+    assert not any(word in said for word in ("Grey", "Late decay", "Tuned: ", "left out"))
     with pytest.raises(FigureError, match="no row of any of these curves"):
         figures.in_one_picture(rows, ["INN VAE, tuned"])
     with pytest.raises(FigureError, match="of one dataset"):
@@ -270,10 +281,8 @@ def test_the_caption_counts_what_is_there_and_what_is_not():
     assert said == "digits (8 x 8): 18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds)."
     more = pd.concat([table(), table().query("bottleneck == 8").assign(bottleneck=5)])
     (_, said) = figures.caption(more, None, ["digits"])
-    assert (
-        "18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds); 6 more of other seeds or settings."
-        in said
-    )
+    beside = "6 more of other seeds, settings or models."
+    assert f"18 of 30 runs there, 12 missing (3 curves x 5 bottlenecks x 2 seeds); {beside}" in said
     (_, nothing) = figures.caption(table()[:0], None, ["mnist"])
     assert nothing == "MNIST: 0 of 60 runs there, 60 missing (5 curves x 12 bottlenecks x 1 seed)."
 
@@ -544,7 +553,7 @@ def test_runs_with_epochs_or_weights_of_their_own_are_curves_in_the_colour_of_th
         style = figures.marker_of(curve)
         assert figures.face_of(curve, "digits") == figures.face_of(curve, "images") == "white"
         assert "markeredgecolor" not in style, "white on white"
-    assert "more of other seeds or settings" in figures.caption(both, None, ["digits"])[1]
+    assert "more of other seeds, settings or models" in figures.caption(both, None, ["digits"])[1]
 
 
 def test_a_dot_on_a_star_is_seen():
