@@ -1010,10 +1010,9 @@ def in_one_picture(
     """
     dataset, preset = one_of(rows, "dataset"), one_of(rows, "preset")
     rows = with_curves(rows)
-    rows, left_out = (
-        rows[at & rows["curve"].isin([*curves])]
-        for at in (rows["bottleneck"] >= smallest, rows["bottleneck"] < smallest)
-    )
+    rows = rows[rows["curve"].isin([*curves])]
+    cut_off = (rows["bottleneck"] < smallest).any()
+    rows = rows[rows["bottleneck"] >= smallest]
     curves = in_legend_order({*rows["curve"]})
     if not curves:
         raise FigureError("there is no row of any of these curves to draw")
@@ -1030,36 +1029,43 @@ def in_one_picture(
     set_bottlenecks(axes, bottlenecks, log=True, digit=0.022)
     title = f"{settings.DATASETS[dataset].title}{mark(preset)}"
     axes.set(title=title, xlabel="bottleneck $k$", ylabel="test L1 per pixel")
-    in_panel = axes.transScale + axes.transLimits
-    heights = [in_panel.transform((losses.index[-1], losses.iloc[-1]))[1] for losses in ends]
-    last = max(losses.index[-1] for losses in ends)
-    reaching = [i for i, losses in enumerate(ends) if losses.index[-1] == last]
-    beside = dict(zip(reaching, spread([heights[i] for i in reaching], gap=0.075), strict=True))
-    for i, (curve, losses) in enumerate(zip(curves, ends, strict=True)):
-        named, style = f"{curve}: {losses.iloc[-1]:.4f}", dict(color=colour_of(curve), fontsize=8)
-        if i in beside:
-            line = dict(arrowstyle="-", color=colour_of(curve), linewidth=0.6, shrinkA=1, shrinkB=3, relpos=(0, 0.5))
-            style |= dict(
-                xytext=(1.03, beside[i]),
-                textcoords="axes fraction",
-                annotation_clip=False,
-                va="center",
-                arrowprops=line,
-            )
-        else:  # it ends within the panel, where a line would look like more of it
-            style |= dict(xytext=(-2, -5), textcoords="offset points", ha="right", va="top")
-        axes.annotate(named, (losses.index[-1], losses.iloc[-1]), **style)
+    _name_ends(axes, dict(zip(curves, ends, strict=True)))
     dashes = {model: "solid" if PAPER_LINES[model][0] == "-" else "dashed" for model in of_theirs}
     lines = ", ".join(f"{settings.MODEL_TITLES[model]} {dash}" for model, dash in dashes.items())
     said = ["Means over seeds, bands from the smallest to the largest; beside each curve its last loss."]
     said += ["Dotted: bottlenecks in between have not been run."] * _has_gap(dataset, rows)
-    said += [f"Bottlenecks below {smallest} are left out."] * (len(left_out) > 0)
+    said += [f"Bottlenecks below {smallest} are left out."] * bool(cut_off)
     said += [f"Grey: the authors' plots ({lines})."] * bool(of_theirs)
     said += ["Late decay: one late drop of the learning rate."] * any("late decay" in curve for curve in curves)
     said += ["Tuned: the best settings of a search."] * any(curve.endswith(", tuned") for curve in curves)
     said += ["Tuned for classic: of a search for classic."] * any("tuned for classic" in curve for curve in curves)
     figure.supxlabel(textwrap.fill(" ".join(said), 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
     return figure
+
+
+def _name_ends(axes: Axes, curves: Mapping[str, pd.Series]) -> None:
+    """Write each curve's name and last loss beside the panel, or, if it ends before the others, below its last point.
+
+    Args:
+        axes: with its final limits.
+        curves: label -> losses by bottleneck, sorted, none of them NaN.
+    """
+    in_panel = axes.transScale + axes.transLimits
+    ends = {curve: (losses.index[-1], losses.iloc[-1]) for curve, losses in curves.items()}
+    reaching = [curve for curve, (k, _) in ends.items() if k == max(k for k, _ in ends.values())]
+    heights = spread([in_panel.transform(ends[curve])[1] for curve in reaching], gap=0.075)
+    beside = dict(zip(reaching, heights, strict=True))
+    for curve, (k, loss) in ends.items():
+        colour, said = colour_of(curve), f"{curve}: {loss:.4f}"
+        if curve in beside:
+            line = dict(arrowstyle="-", color=colour, linewidth=0.6, shrinkA=1, shrinkB=3, relpos=(0, 0.5))
+            style = dict(va="center", annotation_clip=False, arrowprops=line)
+            axes.annotate(
+                said, (k, loss), (1.03, beside[curve]), "data", "axes fraction", color=colour, fontsize=8, **style
+            )
+        else:  # a line from there to the side would look like more of it
+            style = dict(ha="right", va="top", textcoords="offset points")
+            axes.annotate(said, (k, loss), (-2, -5), color=colour, fontsize=8, **style)
 
 
 # ---- what a training costs -------------------------------------------------------------------------------------
