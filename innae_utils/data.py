@@ -78,7 +78,7 @@ class Images:
 
 
 def few(images: Images, count: int = 10) -> Images:
-    """A few images (at most `count`), drawn at random but always the same ones of images of the same number."""
+    """A few images (at most `count`), drawn at random; of equally many always the same ones."""
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(images), generator=generator)[:count].to(images.pixels.device)
     return Images(images.pixels[chosen], images.max_value, images.device)

@@ -1111,10 +1111,8 @@ def costs(table: pd.DataFrame) -> Figure:
     if points["recipe"].isin(["tuned", "borrowed"]).any():
         said += " Tuned: without the search for the settings."
     changed = points["change"].astype(bool).to_numpy()
-    own = "white" in np.array(faces)[~changed]
-    white = ["epochs, weights or an image size of its own"] * own + ["the best change of one setting"] * bool(
-        changed.any()
-    )
+    white = ["epochs, weights or an image size of its own"] if "white" in np.array(faces)[~changed] else []
+    white += ["the best change of one setting"] if changed.any() else []
     said += f" White: {', or '.join(white)}." if white else ""
     if "pca" in set(table["model"]):
         said += " PCA is not trained by steps."
