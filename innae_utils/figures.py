@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
@@ -381,7 +382,7 @@ def draw_losses(
         if losses.count() >= len(known) / 2:
             draw_ring(axes, losses, largest, colour_of(curve))
     for model in () if printed is None else [name for name in PAPER_LINES if name in set(printed["model"])]:
-        line = draw_printed(axes, printed[printed["model"] == model], model, sizes)
+        line = draw_printed(axes, printed, model, sizes)
         handles.setdefault(settings.MODEL_TITLES[model], []).extend(line)
     pca = rows[rows["model"] == "pca"]
     if len(pca):
@@ -414,8 +415,8 @@ def draw_curve(
 
 
 def draw_printed(axes: Axes, printed: pd.DataFrame, model: str, bottlenecks: Iterable[int]) -> list[Line2D]:
-    """A printed curve, thin and grey; its line."""
-    points = over_seeds(printed, bottlenecks)["mean"].dropna()
+    """The printed curve of a model, thin and grey; its line."""
+    points = over_seeds(printed[printed["model"] == model], bottlenecks)["mean"].dropna()
     dashes, marker = PAPER_LINES[model]
     style = dict(color=PAPER, linestyle=dashes, marker=marker, linewidth=0.8, markersize=2.6, markeredgewidth=0.6)
     return axes.plot(points.index, points, markerfacecolor="white", zorder=1.8, **style)  # ours lie on top
@@ -1022,10 +1023,9 @@ def in_one_picture(
     theirs = [] if printed is None else printed[(printed["dataset"] == dataset) & (printed["bottleneck"] >= smallest)]
     of_theirs = [model for model in PAPER_LINES if len(theirs) and settings.MODEL_TITLES[model] in curves]
     for model in of_theirs:
-        draw_printed(axes, theirs[theirs["model"] == model], model, bottlenecks)
-    set_log_losses(axes)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-    axes.yaxis.set_minor_locator(NullLocator())
+        draw_printed(axes, theirs, model, bottlenecks)
+    axes.set_yscale("log")
+    _number_decades(axes.yaxis, axes.get_ylim())
     set_bottlenecks(axes, bottlenecks, log=True, digit=0.022)
     title = f"{settings.DATASETS[dataset].title}{mark(preset)}"
     axes.set(title=title, xlabel="bottleneck $k$", ylabel="test L1 per pixel")
@@ -1099,11 +1099,8 @@ def costs(table: pd.DataFrame) -> Figure:
         axes.annotate(PCA, (1, loss), (-3, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=7)
     low, high = points["tflop"].min(), points["tflop"].max()
     axes.set_xlim(low / max((high / low) ** 0.4, 2), high * max((high / low) ** 0.3, 2))
-    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        wide = limits[1] / limits[0] > 200
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 7)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    _number_decades(axes.xaxis, axes.get_xlim())
+    _number_decades(axes.yaxis, axes.get_ylim())
     said = (
         "Floating-point operations of all steps, counted: the same on any machine and in any precision. Markers: means "
         "over seeds; lines: from the smallest to the largest seed, where there are several."
@@ -1122,6 +1119,14 @@ def costs(table: pd.DataFrame) -> Figure:
     colours = [colour_of(curve) for curve in points["curve"]]
     _write_names(axes, points[["tflop", "mean"]].to_numpy(), names, colours, levels)
     return figure
+
+
+def _number_decades(axis: Axis, limits: tuple[float, float]) -> None:
+    """Plain numbers on a logarithmic axis: three a decade, or seven where it shows few decades."""
+    wide = limits[1] / limits[0] > 200
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 7)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _write_names(

@@ -39,7 +39,7 @@ def fit(train: Images, components: int):
 
     exact = recipe(int(np.prod(train.shape))) == "exact"
     solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized", "random_state": 0}
-    return PCA(components, **solver).fit(_flat(train, np.float64 if exact else np.float32))
+    return PCA(components, **solver).fit(_flat(train.batch(slice(None)), np.float64 if exact else np.float32))
 
 
 def reconstruct(pca, x: torch.Tensor, k: int) -> torch.Tensor:
@@ -52,31 +52,16 @@ def reconstruct(pca, x: torch.Tensor, k: int) -> torch.Tensor:
     Returns:
         (N, C, H, W), float32, on the CPU; PCA may leave [0, 1].
     """
-    return torch.from_numpy(_x_hat(pca, _numbers(pca, x), k)).float().reshape(x.shape)
+    return torch.from_numpy(_x_hat(pca, _flat(x, pca.components_.dtype), k)).float().reshape(x.shape)
 
 
 def l1(pca, images: Images, k: int) -> float:
-    """The mean absolute error per pixel value, over all of the images, of `reconstruct` with k components."""
+    """The mean absolute error per pixel value, over all of the images, of their first k components."""
     total = 0.0
     for x in images.batches(max(1, min(10_000, 20_000_000 // pca.components_.shape[1]))):
-        flat = _numbers(pca, x)
+        flat = _flat(x, pca.components_.dtype)
         total += np.abs(flat - _x_hat(pca, flat, k)).sum(dtype=np.float64)
     return float(total) / images.pixels.numel()
-
-
-def l1_by_bottleneck(train: Images, test: Images, bottlenecks: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """Fit PCA to the training images once; (train L1, test L1) of the reconstruction from the first k components.
-
-    Args:
-        train: the images that mean and components come from.
-        test: the images it is judged on.
-        bottlenecks: the numbers of components k, each at most min(N, D).
-
-    Returns:
-        k -> mean absolute error per pixel value, over all training and over all test images.
-    """
-    fitted = fit(train, max(bottlenecks))
-    return {k: (l1(fitted, train, k), l1(fitted, test, k)) for k in bottlenecks}
 
 
 def n_numbers(dim: int, bottleneck: int) -> int:
@@ -84,12 +69,8 @@ def n_numbers(dim: int, bottleneck: int) -> int:
     return dim * (bottleneck + 1)
 
 
-def _flat(images: Images, kind: type) -> np.ndarray:
-    return images.batch(slice(None)).flatten(1).cpu().numpy().astype(kind, copy=False)
-
-
-def _numbers(pca, x: torch.Tensor) -> np.ndarray:
-    return x.flatten(1).cpu().numpy().astype(pca.components_.dtype, copy=False)
+def _flat(x: torch.Tensor, kind: type | np.dtype) -> np.ndarray:
+    return x.flatten(1).cpu().numpy().astype(kind, copy=False)
 
 
 def _x_hat(pca, flat: np.ndarray, k: int) -> np.ndarray:

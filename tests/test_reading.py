@@ -1460,10 +1460,8 @@ def readme():
     assert 0.6 < moved_wide / off(64, "classic_1024") < 1, "most of the miss"
     faster_runs = INN_RUNS.get_group("learning rate x 2")["test_l1"]
     at_the_end = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["bottleneck"] == 64) & (ROWS["recipe"] != "double_lr")]
-    assert runs(64, *FASTER)["seed"].tolist() == [0] and sorted(INN_RUNS.get_group("learning rate x 2")["seed"]) == [
-        0,
-        1,
-    ]
+    assert runs(64, *FASTER)["seed"].tolist() == [0], "one run"
+    assert set(INN_RUNS.get_group("learning rate x 2")["seed"]) == {0, 1}, "two others, one of the same seed"
     assert faster_runs.max() < at_the_end["test_l1"].min(), "ahead of all else"
     digits_below = [[loss(k, *CALM, "digits"), pair[0][k], pair[1][k]] for k in (2, 4, 8, 16)]
     assert all(leaky < 0.98 * min(both) for leaky, *both in digits_below), "ahead of both"
