@@ -1219,75 +1219,103 @@ def live_units(table: pd.DataFrame) -> Figure:
     """The share of the hidden units that are positive for an image at least, from the first layer to the last.
 
     Args:
-        table: the columns of `units.COLUMNS`, of one data set and one preset. A line is a curve at a bottleneck, the
-            darker, the larger; means over seeds.
+        table: the columns of `units.COLUMNS`, of one data set and one preset. A panel is a curve, a line in it a
+            bottleneck, the darker, the larger; means over seeds.
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
     table = with_curves(table.assign(share=table["live"] / table["units"]))
     layers = in_order(table["layer"])
-    figure, axes = plt.subplots(figsize=(6.4, 3.4))
-    curves = in_legend_order(set(table["curve"]))
-    for curve in curves:
-        mine = table[table["curve"] == curve]
-        sizes = sorted(map(int, mine["bottleneck"].unique()))
-        for place, k in enumerate(sizes, 1):
-            shares = mine[mine["bottleneck"] == k].groupby("layer")["share"].mean()
+    sizes = sorted(map(int, table["bottleneck"].unique()))
+    figure, panels = _a_panel_each(in_legend_order(set(table["curve"])), columns=3, height=2.0)
+    for curve, axes in panels.items():
+        for k, here in table[table["curve"] == curve].groupby("bottleneck"):
+            shares = here.groupby("layer")["share"].mean()
             shares = shares.reindex([layer for layer in layers if layer in shares.index])  # some have fewer layers
-            label = f"{curve}, $k$ = {', '.join(map(str, sizes))}" if k == sizes[-1] else "_"
-            style = dict(color=colour_of(curve), alpha=0.25 + 0.75 * place / len(sizes), label=label)
-            style |= {"linestyle": "-", "markersize": 5, **marker_of(curve), "markerfacecolor": face_of(curve, dataset)}
-            style |= told_apart(curve, curves)
-            axes.plot(list(map(layers.index, shares.index)), shares, **style)
+            dark = (sizes.index(k) + 2) / (len(sizes) + 1)
+            style = dict(color=colour_of(curve), alpha=dark, label=f"$k$ = {k}", clip_on=False)
+            axes.plot(list(map(layers.index, shares.index)), shares, "o-", **style)
+        axes.legend(fontsize=7, loc="lower right", ncols=2, handlelength=1.2, columnspacing=0.9, labelspacing=0.3)
     widths = table.groupby("layer")["units"].unique()  # several where a layer is not as wide in every model
-    axes.set_xticks(
-        range(len(layers)), [f"{layer}\nof {' or '.join(map(str, sorted(widths[layer])))}" for layer in layers]
-    )
-    axes.set_ylim(0, 1.04)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set(title=f"{settings.DATASETS[dataset].title}{mark(preset)}", ylabel="live units", xlabel="hidden layer")
-    axes.legend(fontsize=7, loc="lower left", alignment="left")
+    first = next(iter(panels.values()))  # they share their axes
+    first.set_xticks(range(len(layers)), [f"{layer[0].upper()}{layer.split()[1]}" for layer in layers])
+    first.set_ylim(0, 1.04)
+    first.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    said = f"{settings.DATASETS[dataset].title}{mark(preset)}. "
+    for half in ("encoder", "decoder"):
+        of = ", ".join(" or ".join(map(str, sorted(widths[layer]))) for layer in layers if layer.startswith(half))
+        said += f"{half[0].upper()}: the {half}'s hidden layers, of {of} units. "
     once = not table.duplicated(["curve", "bottleneck", "layer"]).any()
-    said = f"Live: positive for at least one of {table['images'].max():,} training images. "
+    said += f"Live: positive for at least one of {table['images'].max():,} training images. "
     said += f"{'A line is one run' if once else 'Means over seeds'}; the darker, the larger the bottleneck."
-    figure.supxlabel(textwrap.fill(said, 120), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    figure.supylabel("live units", fontsize=9)
+    _write_below(figure, said)
     return figure
+
+
+def _a_panel_each(curves: Sequence[str], columns: int, height: float) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each curve, in rows of so many at most, all with the same two axes."""
+    rows = -(-len(curves) // columns)
+    columns = -(-len(curves) // rows)  # nine in three rows of three, not four, four and one
+    figure, places = plt.subplots(
+        rows, columns, figsize=(7.6, rows * height + 0.6), sharex=True, sharey=True, squeeze=False
+    )
+    for axes in places.flat[len(curves) :]:
+        axes.remove()
+    panels = dict(zip(curves, places.flat, strict=False))
+    for place, (curve, axes) in enumerate(panels.items()):
+        axes.set_title(curve, color=colour_of(curve), fontsize=8)
+        axes.tick_params(labelbottom=place + columns >= len(curves))  # also above a place that is left over
+    return figure, panels
+
+
+def _write_below(figure: Figure, said: str) -> None:
+    """A caption below a figure, as wide as it is."""
+    width = int(19.7 * figure.get_figwidth())
+    figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
 
 
 # ---- encoder or decoder ----------------------------------------------------------------------------------------
 
 
 def encoder_or_decoder(table: pd.DataFrame) -> Figure:
-    """L1 with the encoder's codes (full lines) and with the best codes found (dashed), for training and test images.
+    """L1 with the encoder's codes and with the best codes found, against the bottleneck; a panel a curve.
+
+    Full and dashed lines, white dots: of the test images, with what goes away shaded. Thin lines: of the training
+    images. Grey: the INN's of the test images, in the panels of the others.
 
     Args:
-        table: the columns of `codes.COLUMNS`, of one data set and one preset. Lines are means over seeds; a curve of
-            one bottleneck has a dot of each kind, joined.
+        table: the columns of `codes.COLUMNS`, of one data set and one preset. Lines are means over seeds.
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
     table = with_curves(table)
-    figure, panels = plt.subplots(1, 2, figsize=(7.6, 4.4), sharey=True)
-    curves = in_legend_order(set(table["curve"]))
-    for axes, split in zip(panels, ("train", "test"), strict=True):
-        here = table[table["split"] == split]
-        for curve in curves:
-            means = here[here["curve"] == curve].groupby("bottleneck")[["encoder_l1", "best_l1"]].mean()
-            colour = colour_of(curve)
-            axes.vlines(means.index, means["best_l1"], means["encoder_l1"], color=colour, alpha=0.3, linewidth=2.4)
-            axes.plot(means.index, means["encoder_l1"], "o-", color=colour, label=curve)
-            axes.plot(means.index, means["best_l1"], "o--", color=colour, linewidth=1, markerfacecolor="white")
-        kind = {"train": "training images", "test": "test images"}[split]
-        axes.set(title=f"{settings.DATASETS[dataset].title}: {kind}{mark(preset)}", xlabel="bottleneck $k$")
-        set_log_losses(axes)
-        set_bottlenecks(axes, sorted(map(int, table["bottleneck"].unique())), log=True)
-    panels[0].set_ylabel("L1 per pixel")
-    names = panels[0].get_legend_handles_labels()
-    figure.legend(*names, loc="outside upper left", ncols=3, fontsize=7, alignment="left")
-    said = "Full: with the encoder's numbers. Dashed, white dots: with the best found for the same decoder "
-    said += "(bars: what goes away), "
+    means = table.groupby(["curve", "split", "bottleneck"])[["encoder_l1", "best_l1"]].mean()
+    inn = settings.curve_title("inn", "paper")
+    figure, panels = _a_panel_each(in_legend_order(set(table["curve"])), columns=4, height=1.7)
+    for curve, axes in panels.items():
+        colour = colour_of(curve)
+        looks = {
+            (inn, "test"): dict(color="0.6", marker="o", markersize=2.5, linewidth=0.9, zorder=1),
+            (curve, "train"): dict(color=colour, linewidth=0.6),
+            (curve, "test"): dict(color=colour, marker="o", markersize=3.5),
+        }
+        for place, look in looks.items():
+            if place in means.index:
+                here = means.loc[place]
+                axes.plot(here["encoder_l1"], "-", **look)
+                axes.plot(here["best_l1"], "--", **look, markerfacecolor="white")
+        if (curve, "test") in means.index:
+            away = (here.index, here["best_l1"], here["encoder_l1"])
+            axes.fill_between(*away, color=colour, alpha=0.2, linewidth=0)
+            axes.vlines(*away, color=colour, alpha=0.5, linewidth=1)
+    first = next(iter(panels.values()))  # they share their axes
+    set_log_losses(first)
+    set_bottlenecks(first, sorted(map(int, table["bottleneck"].unique())), log=True, digit=0.06)
+    figure.supylabel("L1 per pixel", fontsize=9)
     counts = table.groupby("split")["images"].max()
-    said += (
-        f"by up to {table['steps'].max()} steps of Adam. Means over seeds, of {counts.get('train', 0)} training and "
-    )
-    said += f"{counts.get('test', 0)} test images."
-    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    said = f"{settings.DATASETS[dataset].title}{mark(preset)}, against the bottleneck $k$. Full: with the encoder's "
+    said += "numbers. Dashed, white dots: with the best found for the same decoder "
+    said += f"by up to {table['steps'].max()} steps of Adam; shaded: what goes away. Thin: of training images. "
+    said += f"Grey: the {inn}, for comparison. " if inn in panels and len(panels) > 1 else ""
+    said += f"Means over seeds, of {counts.get('train', 0)} training and {counts.get('test', 0)} test images."
+    _write_below(figure, said)
     return figure

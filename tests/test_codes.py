@@ -341,7 +341,7 @@ def test_two_that_measure_at_once_keep_each_others_records(runs):
     assert len(pd.read_csv(path)) == 2 * len(x)
 
 
-def test_the_figure_has_a_full_and_a_dashed_line_a_curve_and_split(style):
+def test_the_figure_has_a_panel_a_curve_with_a_full_and_a_dashed_line_a_split(style):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         [
@@ -355,14 +355,23 @@ def test_the_figure_has_a_full_and_a_dashed_line_a_curve_and_split(style):
         ]
     )  # fmt: skip
     figure = figures.encoder_or_decoder(table)
-    for axes, split in zip(figure.axes, ("train", "test"), strict=True):
-        drawn = {(line.get_color(), line.get_linestyle()): line.get_ydata() for line in axes.lines}
-        assert len(drawn) == 4
-        here = (
-            table[(table["model"] == "inn") & (table["split"] == split)].groupby("bottleneck").mean(numeric_only=True)
-        )
-        inn = figures.colour_of("INN")
-        assert drawn[inn, "-"] == pytest.approx(here["encoder_l1"])
-        assert drawn[inn, "--"] == pytest.approx(here["best_l1"])
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    assert list(panels) == ["INN", "classic, late decay"]
+    means = table.groupby(["model", "split", "bottleneck"])[["encoder_l1", "best_l1"]].mean()
+    marked = {"test": "o", "train": "None"}  # training images have no dots
+    for (curve, axes), model in zip(panels.items(), ("inn", "classic"), strict=True):
+        drawn = {
+            (line.get_color(), line.get_marker(), line.get_linestyle()): list(line.get_ydata()) for line in axes.lines
+        }
+        shown = [(figures.colour_of(curve), model, "train"), (figures.colour_of(curve), model, "test")]
+        shown += [("0.6", "inn", "test")] * (model != "inn")
+        assert len(drawn) == 2 * len(shown)
+        for colour, whose, split in shown:
+            for kind, line in (("encoder_l1", "-"), ("best_l1", "--")):
+                assert drawn[colour, marked[split], line] == pytest.approx(means.loc[whose, split][kind])
+        assert len(axes.collections) == 2, "what goes away is shaded, with a bar at every bottleneck"
+    assert "Grey: the INN, for comparison" in figure.get_supxlabel().replace("\n", " ")
+    alone = figures.encoder_or_decoder(table[table["model"] == "classic"])
+    assert len(alone.axes) == 1 and "Grey" not in alone.get_supxlabel()
     with pytest.raises(figures.FigureError, match="of one dataset"):
         figures.encoder_or_decoder(pd.concat([table, table.assign(dataset="mnist")]))

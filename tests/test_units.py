@@ -159,31 +159,33 @@ def test_what_is_published_is_of_the_runs_that_are_published(kind):
         assert rows[tuple(getattr(line, name) for name in results.PLACE)] == line.run_finished_at
 
 
-def test_the_figure_has_a_line_a_bottleneck_and_curve():
+def test_the_figure_has_a_panel_a_curve_and_a_line_in_it_a_bottleneck(style):
     both = pd.concat([table_of(), table_of(seed=1).assign(live=0), table_of(model="classic_leaky", bottleneck=4)])
-    (axes,) = figures.live_units(pd.concat([both, table_of(model="classic_leaky")])).axes
-    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert len(axes.lines) == 3 and lines["classic leaky, $k$ = 4, 8"] == pytest.approx([400 / 512, 100 / 256, 1])
-    assert lines["classic, $k$ = 8"] == pytest.approx([200 / 512, 50 / 256, 0.5]), "means over the seeds"
-    labels = [label.get_text() for label in axes.get_xticklabels()]
-    assert labels == ["encoder 1\nof 512", "encoder 2\nof 256", "decoder 1\nof 128"]
-    assert "Means over seeds;" in axes.figure.get_supxlabel()
+    figure = figures.live_units(pd.concat([both, table_of(model="classic_leaky")]))
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    assert list(panels) == ["classic", "classic leaky"]
+    lines = [{line.get_label(): list(line.get_ydata()) for line in axes.lines} for axes in panels.values()]
+    assert lines[0] == {"$k$ = 8": pytest.approx([200 / 512, 50 / 256, 0.5])}, "means over the seeds"
+    assert list(lines[1]) == ["$k$ = 4", "$k$ = 8"]
+    assert all(line == pytest.approx([400 / 512, 100 / 256, 1]) for line in lines[1].values())
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["E1", "E2", "D1"]
+    said = figure.get_supxlabel().replace("\n", " ")
+    assert "E: the encoder's hidden layers, of 512, 256 units. D: the decoder's hidden layers, of 128 units" in said
+    assert "Means over seeds;" in said
     assert "A line is one run;" in figures.live_units(table_of()).get_supxlabel()
 
 
-def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_short_runs_apart():
+def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_short_runs_apart(style):
     deep = [table_of(model="classic_deep").assign(layer=[*names]) for names in (
         ("encoder 1", "encoder 2", "encoder 3"), ("decoder 1", "decoder 2", "decoder 3"),
     )]  # fmt: skip
-    short = [table_of(recipe=f"paper-epochs{n}") for n in (10, 5)]
-    (axes,) = figures.live_units(pd.concat([table_of(), *deep, *short])).axes
-    labels = [label.get_text() for label in axes.get_xticklabels()]
-    assert [label.partition("\n")[0] for label in labels] == [
-        f"{half} {i}" for half in ("encoder", "decoder") for i in (1, 2, 3)
-    ]
-    assert labels[3] == "decoder 1\nof 128 or 512"
-    lines = {line.get_label().partition(", $")[0]: line for line in axes.lines}
-    assert list(lines) == ["classic", "classic, 5 epochs", "classic, 10 epochs", "classic deep"]
+    short = [table_of(recipe=f"paper-epochs{n}") for n in (10, 5, 2)]
+    figure = figures.live_units(pd.concat([table_of(), *deep, *short]))
+    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert labels == ["E1", "E2", "E3", "D1", "D2", "D3"]
+    assert "D: the decoder's hidden layers, of 128 or 512" in figure.get_supxlabel().replace("\n", " ")
+    lines = {axes.get_title(loc="left"): axes.lines[0] for axes in figure.axes}
+    assert list(lines) == ["classic", "classic, 2 epochs", "classic, 5 epochs", "classic, 10 epochs", "classic deep"]
     assert list(lines["classic"].get_xdata()) == [0, 1, 3] and list(lines["classic deep"].get_xdata()) == [*range(6)]
-    looks = {(line.get_marker(), line.get_color(), line.get_markerfacecolor()) for line in axes.lines}
-    assert len(looks) == 4
+    numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes]
+    assert numbered == [False, False, True, True, True], "three and two: the third has none below"
