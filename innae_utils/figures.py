@@ -46,6 +46,7 @@ _MODEL_OF = {  # of each curve, in the order of the legend; a curve keeps its co
         ("classic_leaky_double_depth", "paper"), ("classic_leaky_double_depth", "late"),
         ("classic_leaky_double_depth", "borrowed"), ("classic_residual_double_depth", "paper"),
         ("classic_residual_double_depth", "late"), ("classic_residual_double_depth", "borrowed"),
+        ("classic", "double_schedule"), ("classic_1024", "double_schedule"),
     )
 }  # fmt: skip
 CURVES = list(_MODEL_OF)

@@ -607,9 +607,16 @@ RECIPES |= {
         "double_lr": {"lr": ours(2 * recipe.lr)},  # of `paper`, which on digits has twice the paper's rate already
     }.items()
 }
+RECIPES |= {
+    (dataset, "classic", "double_schedule"): recipe.with_values(
+        epochs=ours(2 * recipe.epochs), milestones=ours(recipe.scaled(2 * recipe.epochs).milestones)
+    )
+    for (dataset, kind, base), recipe in RECIPES.items()
+    if (kind, base) == ("classic", "paper")
+}
 RECIPE_TITLES = {
     "late": "late decay", "no_padding": "no zero-padding loss", "double_lr": "twice the learning rate",
-    "tuned": "tuned", "borrowed": "tuned for classic",
+    "double_schedule": "twice the schedule", "tuned": "tuned", "borrowed": "tuned for classic",
 }  # fmt: skip
 TUNED = "tuned"  # the paper's recipe with what a study found (notebook 22); the published studies' winners lie here:
 BORROWED = "borrowed"  # the winner of `classic`, on its wider, deeper and leaky kin
@@ -645,7 +652,7 @@ def recipes_of(dataset: str, model: str) -> tuple[str, ...]:
 
     Example:
         >>> recipes_of("mnist", "inn"), recipes_of("digits", "inn_vae"), recipes_of("cifar10", "classic")
-        (('paper', 'no_padding', 'double_lr'), ('paper',), ('paper', 'late'))
+        (('paper', 'no_padding', 'double_lr'), ('paper',), ('paper', 'late', 'double_schedule'))
     """
     named = [recipe for d, f, recipe in RECIPES if (d, f) == (dataset, _in_recipes(model))]
     return (*named, *(recipe for recipe, of_study in STUDIED.items() if of_study(dataset, model)))

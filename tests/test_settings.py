@@ -64,6 +64,19 @@ def test_the_ablation_and_the_doubled_learning_rate_change_one_value_and_nothing
     assert {job.model for job in check_sweep({"dataset": dataset, "recipes": recipe}).jobs} == {"inn"}
 
 
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "celeba"])
+def test_twice_the_schedule_is_twice_the_epochs_at_every_learning_rate_and_nothing_else(dataset):
+    plain, changed = (find_recipe(dataset, "classic", recipe) for recipe in ("paper", "double_schedule"))
+    assert dataclasses.replace(changed, epochs=plain.epochs, milestones=plain.milestones) == plain
+    rates = [[recipe.learning_rate(epoch) for epoch in range(1, recipe.epochs + 1)] for recipe in (plain, changed)]
+    assert rates[1] == [rate for rate in rates[0] for _ in range(2)]
+    assert changed.sources["epochs"] == changed.sources["milestones"] == "ours"
+    assert "double_schedule" not in {job.recipe for job in check_sweep({"dataset": dataset}).jobs}
+    assert {
+        settings.family(job.model) for job in check_sweep({"dataset": dataset, "recipes": "double_schedule"}).jobs
+    } == {"classic"}
+
+
 def test_borrowed_is_classics_tuned_recipe_for_its_wider_deeper_and_leaky_kin_alone():
     tuned = find_recipe("mnist", "classic", "tuned")
     for model in ("classic_1024", "classic_2048", "classic_deep", *settings.LEAKY):
