@@ -54,7 +54,7 @@ def _ratio(measured: Measured, dataset: str) -> dict[int, float]:
 
 
 def saturations(ours: Measured, paper: Measured, dataset: str = "mnist") -> Figure:
-    """Claims 2, 4, 5 and 6: test L1 of all models on a log axis, a ring where each classic curve saturates.
+    """Claims 2, 4, 5 and 6: test L1 of the paper's models on a log axis, a ring where each classic curve saturates.
 
     No ring where too little has been run to say so. The shaded band is "about" where the paper says that it is.
 
@@ -76,7 +76,8 @@ def saturations(ours: Measured, paper: Measured, dataset: str = "mnist") -> Figu
 
 
 def _models(measured: Measured, dataset: str) -> list[str]:
-    return [m for m in settings.MODELS[dataset] if measured.curve(dataset, m)]
+    """The paper's own models that have a curve."""
+    return [m for m in settings.DATASETS[dataset].models if measured.curve(dataset, m)]
 
 
 def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
