@@ -1037,6 +1037,8 @@ def in_one_picture(
     said += ["Dotted: bottlenecks in between have not been run."] * _has_gap(dataset, rows)
     said += [f"Bottlenecks below {smallest} are left out."] * bool(cut_off)
     said += [f"Grey: the authors' plots ({lines})."] * bool(of_theirs)
+    longer = any("twice the schedule" in curve for curve in curves)
+    said += ["Twice the schedule: twice the epochs at each learning rate."] * longer
     said += ["Late decay: one late drop of the learning rate."] * any("late decay" in curve for curve in curves)
     said += ["Tuned: the best settings of a search."] * any(curve.endswith(", tuned") for curve in curves)
     said += ["Tuned for classic: of a search for classic."] * any("tuned for classic" in curve for curve in curves)
