@@ -46,7 +46,12 @@ _MODEL_OF = {  # of each curve, in the order of the legend; a curve keeps its co
         ("classic_leaky_double_depth", "paper"), ("classic_leaky_double_depth", "late"),
         ("classic_leaky_double_depth", "borrowed"), ("classic_residual_double_depth", "paper"),
         ("classic_residual_double_depth", "late"), ("classic_residual_double_depth", "borrowed"),
-        ("classic", "double_schedule"), ("classic_1024", "double_schedule"),
+        ("classic", "double_schedule"), ("classic_1024", "double_schedule"), ("classic_2048", "double_schedule"),
+        ("classic_deep", "double_schedule"), ("classic_leaky", "double_schedule"),
+        ("classic_1024_leaky", "double_schedule"), ("classic_deep_leaky", "double_schedule"),
+        ("classic_double_depth", "double_schedule"), ("classic_leaky_double_depth", "double_schedule"),
+        ("classic_residual_double_depth", "double_schedule"), ("inn_relu", "no_padding"), ("inn_relu", "double_lr"),
+        ("inn_double_depth", "no_padding"), ("inn_thesis", "no_padding"), ("inn_thesis", "double_lr"),
     )
 }  # fmt: skip
 CURVES = list(_MODEL_OF)
@@ -89,6 +94,12 @@ def save(figure: Figure, folder: str | os.PathLike, name: str) -> list[Path]:
 
 
 # ---- curves ----------------------------------------------------------------------------------------------------
+
+
+def write_below(figure: Figure, said: str) -> None:
+    """A caption below a figure, as wide as it is."""
+    width = int(19.8 * figure.get_figwidth())
+    figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
 
 
 def with_curves(rows: pd.DataFrame) -> pd.DataFrame:
@@ -802,7 +813,7 @@ def error_by_row(
     said += f" (seed {seed}). " if seed is not None else ". "
     if dotted:
         said += "White dots: the last row of the first colour of which the INN keeps the pixels before it is trained."
-    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    write_below(figure, said)
     return figure
 
 
@@ -923,8 +934,7 @@ def changes(table: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     said += " Each row of panels has an axis of its own." if len(rows) > 1 else ""
     presets = [preset for preset in table["preset"].unique() if preset != "full"]
     said = "".join(map(mark, presets)).strip() + " " * bool(presets) + said
-    width = int(19 * figure.get_figwidth())
-    figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    write_below(figure, said)
     return figure
 
 
@@ -989,7 +999,7 @@ def against_the_paper(table: pd.DataFrame) -> Figure:
         + " The INN in the order of the thesis is set beside the printed INN."
         * (settings.THESIS in set(table["model"]))
     )
-    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    write_below(figure, said)
     return figure
 
 
@@ -1042,7 +1052,7 @@ def in_one_picture(
     said += ["Late decay: one late drop of the learning rate."] * any("late decay" in curve for curve in curves)
     said += ["Tuned: the best settings of a search."] * any(curve.endswith(", tuned") for curve in curves)
     said += ["Tuned for classic: of a search for classic."] * any("tuned for classic" in curve for curve in curves)
-    figure.supxlabel(textwrap.fill(" ".join(said), 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    write_below(figure, " ".join(said))
     return figure
 
 
@@ -1116,7 +1126,7 @@ def costs(table: pd.DataFrame) -> Figure:
     said += f" White: {', or '.join(white)}." if white else ""
     if "pca" in set(table["model"]):
         said += " PCA is not trained by steps."
-    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    write_below(figure, said)
     figure.draw_without_rendering()  # the axes get their place
     names = [", ".join(filter(None, (row["curve"], row["change"]))) for row in points.to_dict("records")]
     colours = [colour_of(curve) for curve in points["curve"]]
@@ -1211,7 +1221,7 @@ def depth(table: pd.DataFrame) -> Figure:
         "one's smallest over the other's largest to its largest over the other's smallest. Curves are moved aside a "
         "little."
     )
-    figure.supxlabel(textwrap.fill(said, 150), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+    write_below(figure, said)
     return figure
 
 
@@ -1251,7 +1261,7 @@ def live_units(table: pd.DataFrame) -> Figure:
     said += f"Live: positive for at least one of {table['images'].max():,} training images. "
     said += f"{'A line is one run' if once else 'Means over seeds'}; the darker, the larger the bottleneck."
     figure.supylabel("live units", fontsize=9)
-    _write_below(figure, said)
+    write_below(figure, said)
     return figure
 
 
@@ -1269,12 +1279,6 @@ def _a_panel_each(curves: Sequence[str], columns: int, height: float) -> tuple[F
         axes.set_title(curve, color=colour_of(curve), fontsize=8)
         axes.tick_params(labelbottom=place + columns >= len(curves))  # also above a place that is left over
     return figure, panels
-
-
-def _write_below(figure: Figure, said: str) -> None:
-    """A caption below a figure, as wide as it is."""
-    width = int(19.7 * figure.get_figwidth())
-    figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
 
 
 # ---- encoder or decoder ----------------------------------------------------------------------------------------
@@ -1320,5 +1324,5 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
     said += f"by up to {table['steps'].max()} steps of Adam; shaded: what goes away. Thin: of training images. "
     said += f"Grey: the {inn}, for comparison. " if inn in panels and len(panels) > 1 else ""
     said += f"Means over seeds, of {counts.get('train', 0)} training and {counts.get('test', 0)} test images."
-    _write_below(figure, said)
+    write_below(figure, said)
     return figure

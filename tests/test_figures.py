@@ -381,6 +381,13 @@ def test_rows_of_two_data_sets_or_none_are_refused():
 
 def test_a_curves_colour_is_its_own_whatever_its_size():
     assert len({figures.colour_of(curve) for curve in figures.CURVES}) == len(figures.CURVES)
+    every = {
+        settings.curve_title(model, recipe)
+        for dataset, its_models in settings.MODELS.items()
+        for model in its_models
+        for recipe in settings.recipes_of(dataset, model)
+    }
+    assert every <= {*figures.CURVES}, "what can be trained can be drawn"
     assert figures.colour_of("classic, 156x128") == figures.colour_of("classic")
     assert figures.face_of("classic, 156x128", "lfw") != figures.face_of("classic", "lfw")
 
