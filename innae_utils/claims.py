@@ -560,7 +560,8 @@ def claim_6(measured: Measured, dataset: str) -> Verdict:
     known = [verdict for verdict in verdicts if verdict.verdict != OPEN]
     evidence = "; ".join(verdict.evidence for verdict in known)
     if any(verdict.verdict == FAILS for verdict in known):
-        return judged(False, evidence)
+        unjudged = [MODEL_TITLES[model] for model, verdict in zip(DENSE, verdicts, strict=True) if verdict not in known]
+        return judged(False, evidence + f"; not judged: {', '.join(unjudged)}" * bool(unjudged))
     missing = [verdict.missing for verdict in verdicts if verdict.missing]
     return lacking(missing) or judged(True, evidence)
 
@@ -576,7 +577,7 @@ def contenders(measured: Measured, dataset: str) -> dict[tuple[str, str], float]
     return {
         (model, recipe): curve[k]
         for model in settings.MODELS[dataset] if is_classic(model)
-        for recipe in ("paper", "late", TUNED, BORROWED)
+        for recipe in ("paper", "late", "double_schedule", TUNED, BORROWED)
         if k in (curve := measured.curve(dataset, model, recipe))
     }  # fmt: skip
 
@@ -584,7 +585,7 @@ def contenders(measured: Measured, dataset: str) -> dict[tuple[str, str], float]
 def claim_7(measured: Measured, dataset: str) -> Verdict:
     """Holds if all classic models stay above the INN by more than MARGIN at the tuned bottleneck, whatever the recipe.
 
-    That is `paper`, `late`, `tuned` (of a study of its own) or `borrowed` (of the study of `classic`).
+    That is `paper`, `late`, `double_schedule`, `tuned` (of a study of its own) or `borrowed` (of that of `classic`).
 
     Needs: a study of at least MIN_TRIALS finished trials at 64 (or the data set's largest), its winner's row, not worse
     than with the paper's settings (else nothing has been tuned), and the INN's there. One classic model that is not

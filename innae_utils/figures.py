@@ -46,11 +46,11 @@ _MODEL_OF = {  # of each curve, in the order of the legend; a curve keeps its co
         ("classic_leaky_double_depth", "paper"), ("classic_leaky_double_depth", "late"),
         ("classic_leaky_double_depth", "borrowed"), ("classic_residual_double_depth", "paper"),
         ("classic_residual_double_depth", "late"), ("classic_residual_double_depth", "borrowed"),
-        ("classic", "double_schedule"), ("classic_1024", "double_schedule"), ("classic_2048", "double_schedule"),
-        ("classic_deep", "double_schedule"), ("classic_leaky", "double_schedule"),
-        ("classic_1024_leaky", "double_schedule"), ("classic_deep_leaky", "double_schedule"),
-        ("classic_double_depth", "double_schedule"), ("classic_leaky_double_depth", "double_schedule"),
-        ("classic_residual_double_depth", "double_schedule"), ("inn_relu", "no_padding"), ("inn_relu", "double_lr"),
+        *((f"classic{kind}", "double_schedule") for kind in (
+            "", "_1024", "_2048", "_deep", "_leaky", "_1024_leaky", "_deep_leaky", "_double_depth",
+            "_leaky_double_depth", "_residual_double_depth",
+        )),
+        ("inn_relu", "no_padding"), ("inn_relu", "double_lr"),
         ("inn_double_depth", "no_padding"), ("inn_thesis", "no_padding"), ("inn_thesis", "double_lr"),
     )
 }  # fmt: skip
@@ -93,13 +93,13 @@ def save(figure: Figure, folder: str | os.PathLike, name: str) -> list[Path]:
     return paths
 
 
-# ---- curves ----------------------------------------------------------------------------------------------------
-
-
 def write_below(figure: Figure, said: str) -> None:
     """A caption below a figure, as wide as it is."""
     width = int(19.8 * figure.get_figwidth())
     figure.supxlabel(textwrap.fill(said, width), x=0.01, ha="left", fontsize=7, linespacing=1.35)
+
+
+# ---- curves ----------------------------------------------------------------------------------------------------
 
 
 def with_curves(rows: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +205,8 @@ def colour_of(curve: str) -> str:
 
 
 def marker_of(curve: str) -> dict[str, Any]:
-    """The marker of a curve, by its settings: a dot, a square for one late drop, a star for what a study has found.
+    """The marker of a curve, by its settings: a dot, a square for one late drop, a star for what a study has found, a
+    triangle for twice the schedule.
 
     Example:
         >>> marker_of("classic"), marker_of("classic 1024, tuned for classic")["marker"]
@@ -217,6 +218,8 @@ def marker_of(curve: str) -> dict[str, Any]:
         return {"marker": "*", "markersize": 9, **edge}
     if curve == FASTER:
         return {"marker": "o", "markersize": 4, "markeredgecolor": "white", "markeredgewidth": 0.5}
+    if ", twice the schedule" in curve:
+        return {"marker": "v", "markersize": 5}
     return {"marker": "s" if ", late decay" in curve else "o"}
 
 

@@ -542,7 +542,10 @@ def longer_schedule():
     assert {(len(each), each["seed"].item(), each["precision"].item()) for each in once} == {(1, 0, "bf16")}
     found = {k: loss(k, *LONGER) for k in ks}
     of_seed = {k: runs(k).set_index("seed")["test_l1"][0] for k in ks}
-    assert all(found[k] - printed(k) < 0.5 * off(k) for k in ks), "most of the excess goes away"
+    error = read_error("mnist", "classic")
+    assert ks == [8, 12, 64] and abs(found[12] - printed(12)) <= error, "at the printed point at 12"
+    assert error < found[8] - printed(8) < 0.3 * off(8), "near it at 8"
+    assert abs(found[64] - printed(64) + off(64)) <= error, "now as far below as it was above"
     recipe, plain_one = (settings.find_recipe("mnist", *each) for each in (LONGER, ("classic", "paper")))
     assert recipe.epochs == 2 * plain_one.epochs == 200
     rows = {
@@ -617,8 +620,7 @@ def the_settings():
     }
     lent, of_inn = runs(64, wide, "borrowed"), runs(64, "inn")["test_l1"]
     again = INN_RUNS.get_group("as it is").set_index("seed")["test_l1"][0]
-    assert len(lent) == 2 and again < lent["test_l1"].max() < of_inn.min(), "level: they overlap"
-    assert lent["test_l1"].mean() < (1 + claims.MARGIN) * of_inn.mean(), "reaches it"
+    assert len(lent) == 2 and lent["test_l1"].max() < of_inn.min() < 1.03 * lent["test_l1"].min(), "a little below"
     assert 0.4 < seconds[wide, "borrowed"] / seconds["inn", "paper"] < 0.55, "about half the time"
     assert {len(runs(k, wide, "borrowed")) for k in (24, 32)} == {1}, "one run each"
     fewer = [[loss(k, *curve) for k in (24, 32)] for curve in ((wide, "borrowed"), ("inn",))]
@@ -632,6 +634,8 @@ def the_settings():
         f"(share: ({paper:.4f} - loss) / ({paper:.4f} - {loss(64, 'inn'):.4f}); percentages",
         f"| the paper's | {paper:.4f} |",
         f"(`late`), {len(runs(64, 'classic', 'late'))} seeds | {late:.4f} | {closed(late)} |",
+        f"at each learning rate (`double_schedule`), {len(runs(64, *LONGER))} seed | {loss(64, *LONGER):.4f} | "
+        f"{closed(loss(64, *LONGER))} |",
         f"the best of {WINNER['trials']} trials (`tuned`), {len(runs(64, *TUNED))} seeds | {winner:.4f} | "
         f"{closed(winner)} |",
         f"| INN, the paper's settings | {loss(64, 'inn'):.4f} | {closed(loss(64, 'inn'))} |",
@@ -645,8 +649,9 @@ def the_settings():
         f"all together {tera('inn', 'mnist') / tera('classic', 'mnist', 'tuned'):.0f} times the operations "
         f"({tera('inn', 'mnist'):.0f} and {tera('classic', 'mnist', 'tuned'):.0f} TFLOP)",
         f"ends at {listed(f'{each:.4f}' for each in lent['test_l1'])}, where the INN's four seeds have "
-        f"{span(of_inn)} (one of them, trained again, {again:.4f}): the two are level. In training it has "
-        f"{lent['train_l1'].mean():.4f}, the INN {learnt[1]:.4f}",
+        f"{span(of_inn)} (one of them, trained again, {again:.4f}): a little below, by "
+        f"{less(lent['test_l1'].mean(), of_inn.mean())}. In training it has {lent['train_l1'].mean():.4f}, the INN "
+        f"{learnt[1]:.4f}",
         f"At 24 and 32, with the same settings, `{wide}` has {listed(f'{each:.4f}' for each in fewer[0])} (one run "
         f"each), {listed(map(less, *fewer))} below the INN there ({listed(f'{each:.4f}' for each in fewer[1])}). From "
         f"24 to 64 it falls by {less(there['borrowed'], fewer[0][0])} (the INN by "
@@ -662,21 +667,6 @@ def the_settings():
         f"of the {winner - loss(64, 'inn'):.4f} between the two, {learnt[0] - learnt[1]:.4f} are there in training, "
         f"too ({learnt[0]:.4f}, and {learnt[1]:.4f} for the INN)",
     ]
-
-
-def of_bf16(model, recipe):
-    """How far bf16 lies from float32, as a share of the loss: estimate, standard error, and the bottlenecks with both.
-
-    By least squares on the logarithms of all runs at these, each with a level of its own.
-    """
-    mine = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["model"] == model) & (ROWS["recipe"] == recipe)]
-    mine = mine[mine.groupby("bottleneck")["precision"].transform("nunique") == 2]
-    values = pd.DataFrame({"loss": np.log(mine["test_l1"]), "bf16": (mine["precision"] == "bf16").astype(float)})
-    values -= values.groupby(mine["bottleneck"]).transform("mean")
-    slope = (values["loss"] * values["bf16"]).sum() / (values["bf16"] ** 2).sum()
-    left = values["loss"] - slope * values["bf16"]
-    freedom = len(mine) - mine["bottleneck"].nunique() - 1
-    return slope, ((left**2).sum() / freedom / (values["bf16"] ** 2).sum()) ** 0.5, {*mine["bottleneck"]}
 
 
 def saturation():
@@ -695,8 +685,6 @@ def saturation():
     at_48 = runs(48, *TUNED).set_index("precision")["test_l1"]
     assert (at_48["fp32"], at_48["bf16"]) == (high, low), "in float32, in bf16"
     assert {*runs(24, *TUNED)["precision"], *runs(32, *TUNED)["precision"]} == {"fp32"}, "both in float32"
-    of_tuned, of_plain = of_bf16(*TUNED), of_bf16("classic", "paper")
-    assert of_tuned[2] == {16, 48, 64}, "run in both"
     assert abs(at[24] / ours[24] - 1) < 0.01, "level"
     assert len(runs(24, "inn")) == 1, "two runs and one"
     assert 0.1 < tuned_saturates_at()[24] < 0.9, "undecided"
@@ -720,9 +708,6 @@ def saturation():
         f"({learnt[24]:.4f} and {learnt[32]:.4f}, means); at 48 one run is below all others of this network "
         f"({low:.4f}), the other between ({high:.4f})",
         f"the seed and in the precision ({high:.4f} in float32, {low:.4f} in bf16)",
-        f"Where these tuned networks were run in both (16, 48 and 64), bf16 is {pc(-of_tuned[0])} lower, with a "
-        f"standard error of {pc(of_tuned[1])}; with the paper's settings there is no such difference "
-        f"({pc(abs(of_plain[0]), 1)}, standard error {pc(of_plain[1], 1)})",
         f"at 8, 12 and 16 they overfit ({listed(f'{learnt[k]:.4f}' for k in (8, 12, 16))} in training), and so does "
         f"`classic_1024` with them: its test loss is {100 * wide[24]:.0f} %, {100 * wide[32]:.0f} % and "
         f"{pc(wide[64], 1)} above that in training at 24, 32 and 64",
@@ -764,7 +749,7 @@ def both_tuned():
     learnt = training(32, "inn", "tuned", "digits"), training(32, *TUNED, "digits")
     leaky_train, leaky_test = ([of(32, *curve, "digits") for curve in (CALM, LENT)] for of in (training, loss))
     ahead = [[other - own for other in of] for of, own in ((leaky_train, learnt[0]), (leaky_test, inn[32]))]
-    assert all(left < 0.5 * gap for left, gap in zip(*ahead, strict=True)), "much of that lead is overfitting"
+    assert all(left < 0.5 * gap for left, gap in zip(*ahead, strict=True)), "most of its lead over them is overfitting"
     gap_of_paper, gap_of_tuned = plainly[1][-1] - plainly[0][-1], classic[32] - inn[32]
     assert gap_of_tuned < 0.5 * gap_of_paper, "to less than half of what it was"
     at_three = {24: loss(24, *FASTER), 32: loss(32, *FASTER), 64: faster["test_l1"]}
@@ -845,7 +830,7 @@ def both_tuned():
         f"each do not overlap), and {pc(calm[32] / plainly[0][-1] - 1)} above the untuned one at 32",
         f"| PCA | {' | '.join(f'{linear[k]:.4f}' for k in ks)} |",
         f"Its loss is {less(inn[32], classic[32])} lower than the classic one's ({less(*learnt)} in training)",
-        f"It is {less(inn[32], linear[32])} below PCA",
+        f"The tuned INN is {less(inn[32], linear[32])} below PCA",
         f"More than half of the gap goes when both are tuned, from {gap_of_paper:.4f} to {gap_of_tuned:.4f}; as a "
         f"ratio little, from {less(plainly[0][-1], plainly[1][-1])} to {less(inn[32], classic[32])}",
         f"the INN's test loss is {pc(inn[32] / learnt[0] - 1)} above that in training, the classic one's "
@@ -1391,8 +1376,9 @@ def depth_costs():
         f"overfitting. Its curve does not fall at all ({loss(2, *plain_one, 'digits'):.4f} at 2, "
         f"{loss(32, *plain_one, 'digits'):.4f} at 32), and is not far below what one picture for all images has "
         f"({constant:.4f}, the median of each pixel)",
-        f"at 32 it is worse by {added(plain_one):.4f} at the paper's settings, by {added(late_one):.4f} with a late "
-        f"drop, by {added(leaky_one):.4f} with leaky ReLUs, by {added(both):.4f} with both",
+        f"at 32 it lies above the shallower one by {added(plain_one):.4f} with the paper's settings, by "
+        f"{added(late_one):.4f} with a late drop, by {added(leaky_one):.4f} with leaky ReLUs, by {added(both):.4f} "
+        "with both",
         f"no worse with twice the couplings: {shares('test')} better, at 2, 8 and 32 by less than seeds are apart "
         f"(at 2 up to {seeds_apart[2]:.4f})",
         f"At 32 it is {pc(worse(skips))} worse than `classic`, where the plain one is {pc(worse(plain_one))} worse: "
@@ -1628,13 +1614,13 @@ def readme():
         f"to ± {read_error('mnist')} (MNIST) and ± {read_error('cifar10')}",
         f"its points at all {len(points_of_inn)} bottlenecks differ from the printed ones by "
         f"at most {distance.max():.4f}, or {pc(worst)}, and fall all the way",
-        f"`classic_deep` gains nothing there: {loss(12, 'classic_deep'):.4f} at 12, {loss(64, 'classic_deep'):.4f} at "
-        "64 (two runs)",
+        f"gains nothing from 12 on: {loss(12, 'classic_deep'):.4f} there, {loss(64, 'classic_deep'):.4f} at 64 (two "
+        f"runs); but one run at 16 has {loss(16, 'classic_deep'):.4f}",
         f"without it the INN ends {pc(ablated()['without'].mean() / ablated()['with'].mean() - 1)} higher",
         f"one drop of the learning rate, at {pc(late_one.milestones[0] / late_one.epochs)} of the epochs",
         f"has {tuned[12]:.4f} at 12, below the INN ({ours[12]:.4f}), and {tuned[64]:.4f} at 64, where it was tuned",
-        f"or a lower one: {loss(12, *LONGER):.4f} at 12 and {loss(64, *LONGER):.4f} at 64, printed "
-        f"{printed(12):.4f} and {printed(64):.4f} (one run each)",
+        f"ours has {loss(12, *LONGER):.4f} at 12, where {printed(12):.4f} is printed, and {loss(64, *LONGER):.4f} at "
+        f"64, {printed(64) - loss(64, *LONGER):.4f} below the printed point (one run each)",
         f"with the paper's settings ours is on average {mean:.3f} above the printed one, "
         f"{mean / standard_error(points, deviation):.1f} standard errors",
         f"at 32 it has {loss(32, 'classic', 'late', 'digits'):.4f}, and {late:.4f} in training",
@@ -1745,7 +1731,9 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
         "elsewhere than at 12, 16, 24, 32 and 64"
     )
     longer = ROWS[ROWS["recipe"] == LONGER[1]]
-    assert {*longer["model"]} == {"classic"} and {*longer["bottleneck"]} == {8, 12, 64}, "elsewhere than at 8, 12 and 64"
+    assert {*longer["model"]} == {"classic"} and {*longer["bottleneck"]} == {8, 12, 64}, (
+        "elsewhere than at 8, 12 and 64"
+    )
     several = {recipe: set(rows.loc[rows["seed"] > 0, "bottleneck"]) for recipe, rows in leaky.groupby("recipe")}
     assert several["paper"] == {12, 16, 24, 32, 48, 64}, "at the paper's settings with a second seed below 12"
     assert set(leaky.loc[leaky["recipe"] == "late", "bottleneck"]) == {12, 16, 24, 32, 48, 64}, "late: not below 12"
