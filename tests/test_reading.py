@@ -543,9 +543,9 @@ def longer_schedule():
     found = {k: loss(k, *LONGER) for k in ks}
     of_seed = {k: runs(k).set_index("seed")["test_l1"][0] for k in ks}
     error = read_error("mnist", "classic")
-    assert ks == [8, 12, 64] and abs(found[12] - printed(12)) <= error, "at the printed point at 12"
+    assert ks == [8, 12, 16, 64] and abs(found[12] - printed(12)) <= error, "at the printed point at 12"
     assert error < found[8] - printed(8) < 0.3 * off(8), "near it at 8"
-    assert abs(found[64] - printed(64) + off(64)) <= error, "now as far below as it was above"
+    assert all(printed(k) - found[k] >= off(k) - error for k in (16, 64)), "as far below as it was above, or farther"
     recipe, plain_one = (settings.find_recipe("mnist", *each) for each in (LONGER, ("classic", "paper")))
     assert recipe.epochs == 2 * plain_one.epochs == 200
     rows = {
@@ -1731,8 +1731,8 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
         "elsewhere than at 12, 16, 24, 32 and 64"
     )
     longer = ROWS[ROWS["recipe"] == LONGER[1]]
-    assert {*longer["model"]} == {"classic"} and {*longer["bottleneck"]} == {8, 12, 64}, (
-        "elsewhere than at 8, 12 and 64"
+    assert {*longer["model"]} == {"classic"} and {*longer["bottleneck"]} == {8, 12, 16, 64}, (
+        "elsewhere than at 8, 12, 16 and 64"
     )
     several = {recipe: set(rows.loc[rows["seed"] > 0, "bottleneck"]) for recipe, rows in leaky.groupby("recipe")}
     assert several["paper"] == {12, 16, 24, 32, 48, 64}, "at the paper's settings with a second seed below 12"
