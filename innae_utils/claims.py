@@ -560,7 +560,7 @@ def claim_6(measured: Measured, dataset: str) -> Verdict:
     known = [verdict for verdict in verdicts if verdict.verdict != OPEN]
     evidence = "; ".join(verdict.evidence for verdict in known)
     if any(verdict.verdict == FAILS for verdict in known):
-        unjudged = [MODEL_TITLES[model] for model, verdict in zip(DENSE, verdicts, strict=True) if verdict not in known]
+        unjudged = [MODEL_TITLES[m] for m, verdict in zip(DENSE, verdicts, strict=True) if verdict.verdict == OPEN]
         return judged(False, evidence + f"; not judged: {', '.join(unjudged)}" * bool(unjudged))
     missing = [verdict.missing for verdict in verdicts if verdict.missing]
     return lacking(missing) or judged(True, evidence)

@@ -115,9 +115,9 @@ def seeds_of(model):
     return sensitivity.between_seeds(ROWS[mine], PRINTED)
 
 
-def share_closed(other, k=64, dataset="mnist"):
-    """The share of the gap, from the classic loss with the paper's settings to the INN's, that goes away."""
-    classic, inn = (loss(k, model, "paper", dataset) for model in ("classic", "inn"))
+def share_closed(other, k=64, dataset="mnist", recipe="paper"):
+    """The share of the gap, from the classic loss with the paper's settings to the INN's with a recipe, that goes."""
+    classic, inn = loss(k, "classic", "paper", dataset), loss(k, "inn", recipe, dataset)
     return (classic - other) / (classic - inn)
 
 
@@ -753,11 +753,10 @@ def both_tuned():
     assert all(left < 0.5 * gap for left, gap in zip(*ahead, strict=True)), "most of its lead over them is overfitting"
     gap_of_paper, gap_of_tuned = plainly[1][-1] - plainly[0][-1], classic[32] - inn[32]
     assert gap_of_tuned < 0.5 * gap_of_paper, "to less than half of what it was"
-    at_three = {24: loss(24, *FASTER), 32: loss(32, *FASTER), 64: faster["test_l1"]}
-    behind = [[pc(loss(k, *c) / at - 1) for k, at in at_three.items()] for c in (CALM, LENT, TUNED)]
+    behind = [[pc(loss(k, *c) / at - 1) for k, at in faster_inn().items()] for c in (CALM, LENT, TUNED)]
 
     def of_that(other):
-        return pc((loss(64) - other) / (loss(64) - faster["test_l1"]))
+        return pc(share_closed(other, recipe=FASTER[1]))
 
     of_inn = sensitivity.published("digits").query("model == 'inn'")
     of_inn = of_inn.set_index(["change", "seed", "bottleneck"]).sort_index()
@@ -1100,11 +1099,6 @@ def same_seeds():
     return there[there["seed"].isin(runs(64, *FASTER)["seed"])]
 
 
-def share_of_faster(other, k):
-    """The share of the gap to the INN with twice its learning rate, from the classic loss with the paper's settings."""
-    return (loss(k) - other) / (loss(k) - faster_inn()[k])
-
-
 LEAKY, CALM, LENT = (("classic_leaky", recipe) for recipe in ("paper", "late", "borrowed"))
 
 
@@ -1133,7 +1127,6 @@ def dead_units():
     assert all(len(each) == 1 for each in plain_runs), "one run each"
     some_live, some_switch = zip(*(each for (each,) in plain_runs), strict=True)
     (at_16,), at_24, (at_32,) = (switching(k, *TUNED) for k in (16, 24, 32))
-    names = ("live", "switching")
     assert max(runs(k, *TUNED)["test_l1"].max() / runs(k)["test_l1"].min() for k in (24, 32)) < 0.8, "far below any run"
     assert max(n for _, n in at_24) == 2 and at_24[1][1] == 0, "but for two units at most"
     assert min(n for n, _ in at_24) < 24, "fewer dimensions than numbers"
@@ -1223,7 +1216,7 @@ def dead_units():
         *[
             table_row(
                 "the same, of the gap to the INN with twice the learning rate",
-                (pc(share_of_faster(losses[k], k)) if k in faster else "" for k in ks),
+                (pc(share_closed(losses[k], k, recipe=FASTER[1])) if k in faster else "" for k in ks),
             )
             for losses in (calm, tuned_leaky)
         ],
@@ -1246,7 +1239,10 @@ def dead_units():
         f"(positive for more than {pc(units.RARE)} and less than {pc(1 - units.RARE)} of the images)",
         f"{min(some_live)} to {max(some_live)} live in `classic` at 16, 24, 32 and 48 with the paper's settings, and "
         f"{min(some_switch)} to {max(some_switch)} switch",
-        *(table_row(name, [str(each[n]) for each in (at_16, *at_24, at_32)]) for n, name in enumerate(names)),
+        *(
+            table_row(name, [str(each[n]) for each in (at_16, *at_24, at_32)])
+            for n, name in enumerate(("live", "switching"))
+        ),
         f"({min(second[0])} to {max(second[0])} of 256; with the paper's settings {min(second[1])} to "
         f"{max(second[1])})",
         f"{of_leaky[0]} and {of_leaky[1]} of the last layer's do ({of_leaky[2]} and {of_leaky[3]} at 16 and 24 with "
@@ -1578,7 +1574,8 @@ def readme():
         f"`classic_1024`, five times larger, has {lent.mean():.4f} with settings [found for a smaller "
         f"one](results/settings.md) ({len(lent)} runs)",
         f"Twice its learning rate alone takes it to {faster:.4f} ({len(faster_runs)} runs), ahead of all else that was "
-        f"trained at 64; of the gap to *that* INN the leaky network closes {pc(share_of_faster(loss(64, *CALM), 64))}",
+        "trained at 64; of the gap to *that* INN the leaky network closes "
+        f"{pc(share_closed(loss(64, *CALM), recipe=FASTER[1]))}",
         f"One by hand, the {closed(loss(64, *CALM))} above",
         f"twice the layers make the classic ones {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse at 32, "
         f"with residual layers {100 * min(skips):.0f} to {pc(max(skips))}",
