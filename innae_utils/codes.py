@@ -13,7 +13,7 @@ References: Cremer, Li and Duvenaud, Inference Suboptimality in Variational Auto
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from innae_utils import models, publishing, results
 from innae_utils.data import Images
+from innae_utils.publishing import Kept
 from innae_utils.results import ResultError
 from innae_utils.settings import PROJECT, curve_title
 from innae_utils.sweeps import Sweep
@@ -150,10 +151,10 @@ def measure(
         ResultError: `path` has other columns, or a network's reconstructions are not finite.
         ValueError: fewer than two images, or fewer than 0 steps.
     """
-    kept = _Kept(Path(path), COLUMNS, WHAT)
+    kept = Kept(path, COLUMNS, WHAT, [Path(__file__)])
     for row in rows.to_dict("records"):
         for split, images in x.items():
-            yield kept.record(row, root, images, {"split": split, "steps": steps})
+            yield _record(kept, row, root, images, {"split": split, "steps": steps})
 
 
 def search_further(
@@ -178,53 +179,23 @@ def search_further(
         ResultError: `path` has other columns, or a network's reconstructions are not finite.
         ValueError: fewer than two images, or fewer than 0 steps.
     """
-    kept = _Kept(Path(path), SEARCH_COLUMNS, SEARCHES)
+    kept = Kept(path, SEARCH_COLUMNS, SEARCHES, [Path(__file__)])
     for row in rows.to_dict("records"):
         for start in STARTS:
-            yield kept.record(row, root, x, {"split": split, "steps": steps, "start": start})
+            yield _record(kept, row, root, x, {"split": split, "steps": steps, "start": start})
 
 
-class _Kept:
-    """A CSV of records, `columns`, and the code that measures those that it lacks: as it was when this was made.
+def _record(kept: Kept, row: Mapping[str, Any], root: str | os.PathLike, x: Tensor, asked: Mapping[str, Any]):
+    """The record of a run's loss on x, (N, C, H, W), split as `asked`: split, steps and, if not "own", start."""
+    known = {name: row[name] for name in PLACE if name != "split"} | {**asked, "images": len(x)}
+    known |= {"run_finished_at": row["finished_at"], "device": x.device.type}
 
-    Args:
-        path: of the CSV.
-        columns: `COLUMNS` or `SEARCH_COLUMNS`.
-        what: the records, for messages.
-    """
-
-    def __init__(self, path: Path, columns: Sequence[str], what: str):
-        self.path, self.columns, self.what = path, columns, what
-        self.code, self.made_by = results.code_digest([Path(__file__)]), results.commit()
-
-    def read(self) -> list[dict[str, Any]]:
-        return publishing.read_table(self.path, self.columns, self.what).to_dict("records")
-
-    def record(self, row: Mapping[str, Any], root: str | os.PathLike, x: Tensor, asked: Mapping[str, Any]):
-        """The record of a run's loss on x, (N, C, H, W), split as `asked`: split, steps and, if not "own", start.
-
-        It is measured, and written, if there is none of this code, or no commit held that code and one does now.
-        """
-        import pandas as pd
-
-        wanted = {name: row[name] for name in PLACE if name != "split"} | {**asked, "images": len(x)}
-        wanted |= {"run_finished_at": row["finished_at"], "device": x.device.type, "code": self.code}
-        same = [r for r in self.read() if all(r[name] == value for name, value in wanted.items())]
-        if same and (results.is_commit(same[-1]["commit"]) or not results.is_commit(self.made_by)):
-            return same[-1]
+    def split() -> dict[str, float]:
         network = models.load(results.folder_of(row, root)).to(x.device)
-        encoder_l1, best_l1 = split_loss(network, x, asked["steps"], start=asked.get("start", STARTS[0]))
-        found = {**wanted, "encoder_l1": encoder_l1, "best_l1": best_l1, "commit": self.made_by}
-        record = {name: found[name] for name in self.columns}
-        others = [r for r in self.read() if r not in same]  # another process may have added some
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        _write(pd.DataFrame([*others, record], columns=list(self.columns)), self.path)
-        return record
+        found = split_loss(network, x, asked["steps"], start=asked.get("start", STARTS[0]))
+        return dict(zip(("encoder_l1", "best_l1"), found, strict=True))
 
-
-def _write(table, path: Path) -> None:
-    with results.replacing(path) as part:
-        table.to_csv(part, index=False)
+    return kept.record(known, split)
 
 
 def shares(table):
@@ -249,7 +220,7 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     path, both = publishing.merged(table, "codes", COLUMNS, PLACE, WHAT, folder)
     if (both.groupby("split")[["images", "steps"]].nunique() > 1).any(axis=None):
         raise ResultError(f"{path} would be of several numbers of images or steps; measure all runs with the same")
-    _write(both, path)
+    publishing.write_table(both, path)
 
 
 def publish_search(table, folder: str | os.PathLike = PROJECT / "results") -> None:
@@ -258,7 +229,7 @@ def publish_search(table, folder: str | os.PathLike = PROJECT / "results") -> No
     Raises ResultError, and writes nothing, for what `publishing.merged` refuses.
     """
     path, both = publishing.merged(table, "search", SEARCH_COLUMNS, SEARCH_PLACE, SEARCHES, folder)
-    _write(both, path)
+    publishing.write_table(both, path)
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):

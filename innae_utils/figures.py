@@ -22,6 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
+from innae_utils import fresh_decoder as fresh
 from innae_utils import models, settings
 from innae_utils.results import SATURATION_TOLERANCE, replacing, saturation, strip
 from innae_utils.sensitivity import AS_IT_IS, CHANGES
@@ -1327,5 +1328,61 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
     said += f"by up to {table['steps'].max()} steps of Adam; shaded: what goes away. Thin: of training images. "
     said += f"Grey: the {inn}, for comparison. " if inn in panels and len(panels) > 1 else ""
     said += f"Means over seeds, of {counts.get('train', 0)} training and {counts.get('test', 0)} test images."
+    write_below(figure, said)
+    return figure
+
+
+# ---- a new decoder ---------------------------------------------------------------------------------------------
+
+
+def fresh_decoder(table: pd.DataFrame) -> Figure:
+    """Test L1 with each network's own decoder and with a new one trained on the same codes; a panel a bottleneck.
+
+    A line of a panel is a curve, from its own decoder's loss (white) to the new one's (full). Upright lines: the same
+    new decoder behind encoders that are not trained.
+
+    Args:
+        table: the columns of `fresh_decoder.COLUMNS`, of one data set and one preset. Dots are means over seeds.
+
+    Raises:
+        FigureError: the table is of no network, or of several data sets or presets.
+    """
+    dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
+    losses = fresh.means(table)
+    curves = in_legend_order({curve for _, curve in losses.index} - {*fresh.LINEAR.values()})
+    if not curves:
+        raise FigureError("a figure of new decoders needs a network beside the encoders that are not trained")
+    sizes = [*losses.index.unique("bottleneck")]
+    columns = min(len(sizes), 3)
+    rows = -(-len(sizes) // columns)
+    size = (7.6, rows * (0.19 * len(curves) + 0.6) + 0.6)
+    figure, places = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    panels = places.flat[: len(sizes)]
+    for axes in places.flat[len(sizes) :]:
+        axes.remove()
+    lines = dict(zip(fresh.LINEAR.values(), ("--", ":"), strict=True))
+    for axes, k in zip(panels, sizes, strict=True):
+        for curve, (own, new) in losses.loc[k, ["own_test_l1", "test_l1"]].iterrows():
+            if curve in lines:
+                axes.axvline(new, color="0.35", linewidth=1, linestyle=lines[curve], zorder=1)
+                continue
+            style, place = dict(color=colour_of(curve), clip_on=False), curves.index(curve)
+            axes.plot([own, new], [place, place], "-", linewidth=1.2, **style)
+            axes.plot(own, place, "o", markerfacecolor="white", **style)
+            axes.plot(new, place, "o", **style)
+        axes.set_title(f"$k$ = {k}")
+        axes.tick_params(axis="x", labelsize=7)
+        axes.grid(axis="y", visible=False)
+    first = places[0, 0]  # they share their axes
+    first.set_yticks(range(len(curves)), curves, fontsize=7)
+    first.set_ylim(len(curves) - 0.5, -0.5)
+    first.set_xscale("log")
+    _number_decades(first.xaxis, first.get_xlim())
+    said = (
+        f"{settings.DATASETS[dataset].title}{mark(preset)}, test L1 per pixel. White: with the network's own decoder. "
+    )
+    said += "Full: with a new one, trained on the numbers that its encoder gives. Upright: the same new decoder behind "
+    said += "PCA (dashed) and behind random sums of the pixels (dotted). "
+    said += f"Means over seeds, of {table['test_images'].max():,} test images."
     write_below(figure, said)
     return figure

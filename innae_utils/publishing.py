@@ -6,10 +6,11 @@ Nothing that makes a row imports this, so that none is made again when it change
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from innae_utils import results
 from innae_utils.results import (
     PLACE,
     ROW,
@@ -36,6 +37,7 @@ from innae_utils.settings import (
 
 KEY = [*PLACE, "image_size"]  # what no two published rows share
 PUBLISHED = PROJECT / "results"
+NOT_TRAINED = "not trained"  # in the place of the time when a run finished
 # What numpy raises for a file that should hold arrays, and does not.
 UNREADABLE = (OSError, KeyError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -82,12 +84,14 @@ def _check_publishable(rows) -> None:
             )
 
 
-def check_of_published_runs(table, folder: str | os.PathLike) -> None:
+def check_of_published_runs(table, folder: str | os.PathLike, again: bool = False) -> None:
     """Refuse records of runs that were measured after training, unless the runs are the published ones.
 
     Args:
-        table: columns `PLACE`, preset, commit and run_finished_at, a line or more a run.
+        table: columns `PLACE`, preset, commit and run_finished_at (with `again` own_test_l1, too), a line or more a
+            run. Where it finished is `NOT_TRAINED` there was no run to be published.
         folder: where published rows lie.
+        again: a published run that was made again, and ended with the very same test L1, counts as that run.
 
     Raises:
         ResultError: a record is quick, made by code that no commit holds, or of a run that is not the published one.
@@ -96,14 +100,24 @@ def check_of_published_runs(table, folder: str | os.PathLike) -> None:
         raise ResultError("quick records are no result; publish full ones alone")
     if not table["commit"].map(is_commit).all():
         raise ResultError("no commit holds the code that made these records; commit it and run again")
-    there = published(folder).set_index(list(PLACE))["finished_at"]
-    for record in table.drop_duplicates(list(PLACE)).to_dict("records"):
+    theirs, its = ("test_l1", "own_test_l1") if again else ("finished_at", "run_finished_at")
+    there = published(folder).set_index(list(PLACE))[theirs]
+    runs = table[table["run_finished_at"] != NOT_TRAINED].drop_duplicates(list(PLACE))
+    for record in runs.to_dict("records"):
         place = tuple(record[name] for name in PLACE)
-        if there.get(place) != record["run_finished_at"]:
+        if there.get(place) != record[its]:
             raise ResultError(f"{' '.join(map(str, place))} is not the run that is published; publish its row first")
 
 
-def merged(table, kind: str, columns: Sequence[str], place: Sequence[str], what: str, folder: str | os.PathLike):
+def merged(
+    table,
+    kind: str,
+    columns: Sequence[str],
+    place: Sequence[str],
+    what: str,
+    folder: str | os.PathLike,
+    again: bool = False,
+):
     """What a file of records measured after training would hold with these: `<kind>_<dataset>.csv`.
 
     Args:
@@ -113,6 +127,7 @@ def merged(table, kind: str, columns: Sequence[str], place: Sequence[str], what:
         place: the columns that no two records share; the file is sorted by them, but layers stay in their order.
         what: the records, for messages.
         folder: where published rows lie.
+        again: as for `check_of_published_runs`.
 
     Returns:
         The file's path, and its table: the new records and those of other places that are published.
@@ -124,7 +139,7 @@ def merged(table, kind: str, columns: Sequence[str], place: Sequence[str], what:
 
     if table["dataset"].nunique() != 1:
         raise ResultError(f"these {what} are of {table['dataset'].nunique()} data sets; publish those of one")
-    check_of_published_runs(table, folder)
+    check_of_published_runs(table, folder, again)
     path = Path(folder) / f"{kind}_{table['dataset'].iloc[0]}.csv"
     known = read_table(path, columns, what)
     both = pd.concat([known, table[list(columns)]]) if len(known) else table[list(columns)]
@@ -237,6 +252,59 @@ def read_table(path: str | os.PathLike, columns: Sequence[str], what: str):
     if list(table.columns) != list(columns):
         raise ResultError(f"{path} is no table of {what}; its columns should be {', '.join(columns)}; move it away")
     return table
+
+
+def write_table(table, path: str | os.PathLike) -> None:
+    """Write a table as a CSV, whole or not at all."""
+    with replacing(Path(path)) as part:
+        table.to_csv(part, index=False)
+
+
+class Kept:
+    """A CSV of records that are measured once each, written as soon as they are there.
+
+    Args:
+        path: of the CSV; made with the first record.
+        columns: of a record.
+        what: the records, for messages.
+        files: the code that measures; a record is measured again when it has changed.
+    """
+
+    def __init__(self, path: str | os.PathLike, columns: Sequence[str], what: str, files: Iterable[Path]):
+        self.path, self.columns, self.what = Path(path), columns, what
+        self.code, self.made_by = results.code_digest(files), results.commit()
+
+    def record(self, asked: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """The record of what is asked for: as kept, or measured and written.
+
+        It is measured if none of this code is kept, or if no commit held that code and one does now.
+
+        Args:
+            asked: what tells it from other records; no value is missing.
+            measure: gives the other columns, without `code` and `commit`.
+
+        Raises:
+            ResultError: the CSV has other columns.
+        """
+        import pandas as pd
+
+        asked = {**asked, "code": self.code}
+        others, same = self._parted(asked)
+        if same and (is_commit(same[-1]["commit"]) or not is_commit(self.made_by)):
+            return same[-1]
+        found = {**asked, **measure(), "commit": self.made_by}
+        record = {name: found[name] for name in self.columns}
+        others, _ = self._parted(asked)  # another process may have added some
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(pd.DataFrame([*others, record], columns=list(self.columns)), self.path)
+        return record
+
+    def _parted(self, asked: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The other records, and those of what is asked for."""
+        parted: tuple[list, list] = ([], [])
+        for record in read_table(self.path, self.columns, self.what).to_dict("records"):
+            parted[all(record[name] == value for name, value in asked.items())].append(record)
+        return parted
 
 
 def read_printed(folder: str | os.PathLike = PUBLISHED):

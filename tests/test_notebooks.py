@@ -238,7 +238,30 @@ def test_27_sets_deeper_networks_beside_the_same_with_fewer_layers(tmp_path):
         assert done.returncode and said in done.stderr
 
 
-def test_20_23_25_26_and_27_draw_from_the_published_rows_alone(tmp_path):
+def test_28_trains_a_new_decoder_behind_every_encoder(quick_runs, tmp_path):
+    root, _ = quick_runs
+    given = {"preset": "quick", "runs": str(root), "figures": str(tmp_path), "epochs": 1}
+    papermill("28_fresh_decoder.ipynb", tmp_path / "out.ipynb", given)
+    table = pd.read_csv(root / "quick" / "digits" / "fresh.csv")
+    assert sorted(table["model"]) == ["classic", "classic", "inn", "pca", "random"]
+    assert table["test_l1"].between(0, 1).all() and set(table["test_images"]) == {360}
+    assert (tmp_path / "quick" / "digits" / "fresh_decoder.pdf").read_bytes()[:5] == b"%PDF-"
+    told = (tmp_path / "out.ipynb").read_text()
+    assert told.count("k = 4    seed 0  test L1: own decoder") == 5
+    papermill("28_fresh_decoder.ipynb", tmp_path / "again.ipynb", {**given, "models": "inn", "seeds": "0"})
+    assert (tmp_path / "again.ipynb").read_text().count("k = 4    seed 0  test L1: own decoder") == 3
+    assert pd.read_csv(root / "quick" / "digits" / "fresh.csv").equals(table), "nothing is measured twice"
+    for wrong, said in (
+        ({"epochs": -1}, "allowed: 0 or more"),
+        ({"preset": "full", "rows": "published"}, "allowed with published rows: 0"),
+        ({"runs": str(tmp_path)}, f"none of these runs has finished under {tmp_path}"),
+        ({"dataset": "lfw"}, "'lfw' is not for this notebook; allowed: digits, mnist, cifar10"),
+    ):
+        done = papermill("28_fresh_decoder.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)
+        assert done.returncode and said in done.stderr, wrong
+
+
+def test_20_23_25_26_27_and_28_draw_from_the_published_rows_alone(tmp_path):
     """No run, no image: `make figures ROWS=published DATASET=all`."""
     line = [sys.executable, settings.PROJECT / "workflow" / "figures.py", "rows=published", "dataset=all"]
     nowhere = {**os.environ, "INNAE_DATA": str(tmp_path / "none")}
@@ -250,7 +273,12 @@ def test_20_23_25_26_and_27_draw_from_the_published_rows_alone(tmp_path):
         for folder in (name, f"in_short/{name}") if name in in_short else (name,):
             expected |= {f"{folder}/figure{n}.{kind}" for n in ("5", "5_log", "6") for kind in ("pdf", "png")}
         expected |= {f"{name}/where_it_lies.{kind}" for kind in ("pdf", "png")}
-    for kind, picture in (("codes", "encoder_or_decoder"), ("sensitivity", "what_moves_it"), ("units", "live_units")):
+    for kind, picture in (
+        ("codes", "encoder_or_decoder"),
+        ("sensitivity", "what_moves_it"),
+        ("units", "live_units"),
+        ("fresh", "fresh_decoder"),
+    ):
         for path in publishing.PUBLISHED.glob(f"{kind}_*.csv"):
             expected |= {f"{path.stem.removeprefix(f'{kind}_')}/{picture}.{end}" for end in ("pdf", "png")}
     expected |= {f"{name}/depth.{kind}" for name in depth.beside_shallower(rows)["dataset"] for kind in ("pdf", "png")}

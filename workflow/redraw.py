@@ -4,7 +4,8 @@ Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [
 
 `all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. The
 digits' curves that `make figures` trains are drawn again by themselves, into `in_short/` of the figures' folder; of a
-data set whose losses have been split, whose live units counted, or whose networks made deeper, those figures, too.
+data set whose losses have been split, whose live units counted, whose networks made deeper, or whose encoders were
+given new decoders, those figures, too.
 `models` and `recipes` are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a
 folder of their own.
 """
@@ -20,6 +21,9 @@ from innae_utils import depth, parameters, publishing, results, settings, sweeps
 
 PICKED = ("models", "recipes")
 NAMES = ("dataset", "figures", "bottleneck", *PICKED)
+MEASURED = {  # notebooks that draw what was measured after training, and how its tables' names begin
+    "25_encoder_or_decoder.ipynb": "codes", "26_dead_units.ipynb": "units", "28_fresh_decoder.ipynb": "fresh",
+}  # fmt: skip
 IN_SHORT = {
     "digits": {"models": "inn,classic", "recipes": "paper,late"},  # what `make figures` draws
 }
@@ -52,7 +56,7 @@ def jobs(given: dict[str, str]) -> list[tuple[str, dict]]:
     own = [("20_figures_5_and_6.ipynb", {**common, "dataset": name, "bottleneck": int(bottleneck)}) for name in names]
     own += [
         (notebook, {**common, "dataset": name})
-        for notebook, kind in (("25_encoder_or_decoder.ipynb", "codes"), ("26_dead_units.ipynb", "units"))
+        for notebook, kind in MEASURED.items()
         for name in names
         if (publishing.PUBLISHED / f"{kind}_{name}.csv").exists() and not picked
     ]
