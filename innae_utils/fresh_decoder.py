@@ -220,8 +220,8 @@ def means(table):
 def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     """Add a table of `measure`'s records to `results/fresh_<dataset>.csv`, in the place of earlier ones of these runs.
 
-    The runs need not be the published ones, but must have ended with the very same test L1: then they are those, made
-    again.
+    The runs need not be the published ones, but must have ended with the same test L1, within 1 %
+    (`publishing.AGAIN`): then they are those, made again.
 
     Raises ResultError, and writes nothing, for what `publishing.merged` refuses, and for decoders with epochs of their
     own.
