@@ -253,9 +253,7 @@ def read_table(path: str | os.PathLike, columns: Sequence[str], what: str):
     """
     import pandas as pd
 
-    table = (
-        pd.read_csv(path) if os.path.exists(path) else pd.DataFrame(columns=list(columns))
-    )
+    table = pd.read_csv(path) if os.path.exists(path) else pd.DataFrame(columns=list(columns))
     if list(table.columns) != list(columns):
         raise ResultError(f"{path} is no table of {what}; its columns should be {', '.join(columns)}; move it away")
     return table

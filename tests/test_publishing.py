@@ -341,6 +341,7 @@ def sections_of(path):
         ("results/encoder_or_decoder.md", {".png", ".md", "#"}),
         ("results/dead_units.md", {".png", ".md"}),
         ("results/depth.md", {".png", ".md"}),
+        ("results/fresh_decoder.md", {".png", ".md"}),
         ("results/variational.md", {".png"}),
         ("workflow/README.md", {".md"}),
         ("benchmarks/README.md", {".md"}),

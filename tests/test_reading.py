@@ -7,7 +7,7 @@ no loss and no percentage.
 import json
 import math
 import re
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from innae_utils import (
     cost,
     data,
     depth,
+    fresh_decoder,
     models,
     publishing,
     results,
@@ -43,6 +44,8 @@ IN_ORDER = OF_THE_INN["test_l1"]["Haar coefficients kept"]
 SHARES = codes.shares(codes.published("mnist"))
 DIGITS_SPLIT = codes.shares(codes.published("digits")).sort_index()
 UNITS = units.published("mnist")
+DIGITS_FRESH = fresh_decoder.published("digits")
+FRESH = {"digits": fresh_decoder.means(DIGITS_FRESH)}
 DEPTH = depth.beside_shallower(ROWS).set_index(["dataset", "model", "recipe", "bottleneck"]).sort_index()
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
@@ -236,6 +239,10 @@ def in_short():
         f"at 32 the classic network is {pc(depth_cost('classic_double_depth', 'paper'))} worse with twice the layers, "
         "the INN is not. But with residual layers, which nothing makes a bijection, it is "
         f"{pc(depth_cost('classic_residual_double_depth', 'paper'))} worse",
+        f"{pc(new_gap_gone(16))} of the gap between `classic` and the INN at 16 and {pc(new_gap_gone(32))} of that at "
+        f"32 are gone, at the paper's settings. But the classic curve stays flat, and a plain encoder with twice the "
+        f"layers gives worse numbers, by {pc(redrawn(32, *DEEPER) / redrawn(32, 'classic', 'paper') - 1)} at 32, where "
+        f"residual layers give {pc(redrawn(32, *RESIDUAL) / redrawn(32, 'classic', 'paper') - 1)} worse ones",
         f"{closed(loss(64, *LEAKY))} of the gap to the INN at 64 goes away (three seeds)",
         f"with one late drop of the learning rate as well {closed(loss(64, *CALM))}, with the settings tuned for "
         f"`classic` as well {closed(loss(64, *LENT))}",
@@ -1099,6 +1106,7 @@ def same_seeds():
     return there[there["seed"].isin(runs(64, *FASTER)["seed"])]
 
 
+DEEPER, RESIDUAL = ((f"classic_{name}double_depth", "paper") for name in ("", "residual_"))
 LEAKY, CALM, LENT = (("classic_leaky", recipe) for recipe in ("paper", "late", "borrowed"))
 
 
@@ -1406,6 +1414,89 @@ def depth_costs():
     ]
 
 
+def redrawn(k, *curve, split="test"):
+    """The mean L1 of a new decoder behind a curve's encoder, on digits; `split` "own_test" is of its own decoder."""
+    named = settings.curve_title(*curve) if len(curve) > 1 else curve[0]
+    return FRESH["digits"].loc[(k, named), f"{split}_l1"]
+
+
+def new_gap_gone(k, one=("classic", "paper"), other=("inn", "paper")):
+    """The share of the gap between two curves that goes away with the same new decoder behind both."""
+    before, after = (
+        (redrawn(k, *one, split=split) - redrawn(k, *other, split=split)) for split in ("own_test", "test")
+    )
+    return 1 - after / before
+
+
+def lost_or_not():
+    """New decoders behind kept encoders, on digits."""
+    table = FRESH["digits"]
+    assert set(table["seeds"]) == {2}, "means over two seeds"
+    new, own = redrawn, partial(redrawn, split="own_test")
+    classic, late, inn, deep_inn = (
+        ("classic", "paper"),
+        ("classic", "late"),
+        ("inn", "paper"),
+        ("inn_double_depth", "paper"),
+    )
+    deep, deep_late = (("classic_double_depth", recipe) for recipe in ("paper", "late"))
+    skips, late_skips = (("classic_residual_double_depth", recipe) for recipe in ("paper", "late"))
+    titles = {
+        "INN": inn, "INN, twice the depth": deep_inn, "classic": classic, "classic, twice the depth": deep,
+        "classic, twice the depth, residual": skips, "classic, one late drop": late,
+        "classic, one late drop, twice the depth": deep_late,
+        "classic, one late drop, twice the depth, residual": late_skips,
+        "classic leaky": ("classic_leaky", "paper"), "classic leaky, one late drop": CALM,
+        "PCA": ("PCA",), "random sums": ("random sums",),
+    }  # fmt: skip
+    assert len(titles) == len(table.loc[16]) == len(table.loc[32])
+
+    def cells(curve):
+        found = [each(k, *curve) for k in (16, 32) for each in (own, new)]
+        return ["" if math.isnan(loss) else f"{loss:.4f}" for loss in found]
+
+    def fall(each, *curve):
+        return less(each(32, *curve), each(16, *curve))
+
+    gaps = [[each(k, *classic) - each(k, *inn) for k in (16, 32)] for each in (own, new)]
+    assert new_gap_gone(32, deep_late, late) <= 0, "nothing of it goes away, no help at all"
+    assert new(32, *deep_inn) < new(32, *inn) and new(16, *deep_inn) < new(16, *inn), "no worse"
+    at_32, at_16 = table.loc[32, "test_l1"], table.loc[16, "test_l1"]
+    trained = at_32.drop(["PCA", "random sums"])
+    assert trained.idxmin() == settings.curve_title(*CALM) and at_32["PCA"] < at_32["random sums"] < trained.min()
+    behind = {settings.curve_title(*curve) for curve in (deep, deep_late)}
+    assert {*at_16.index[at_16 > at_16["random sums"]]} == behind, "behind all but the plain ones"
+    assert [*at_16.index[at_16 < at_16["PCA"]]] == [settings.curve_title(*CALM)], "only behind"
+    (images,) = set(DIGITS_FRESH["train_images"])
+    return [
+        *[table_row(title, cells(curve)) for title, curve in titles.items()],
+        f"With their own decoders the two are {gaps[0][0]:.4f} apart at 16 and {gaps[0][1]:.4f} at 32, with the new "
+        f"ones {gaps[1][0]:.4f} and {gaps[1][1]:.4f}: {pc(new_gap_gone(16))} and {pc(new_gap_gone(32))} of the gap "
+        "are gone",
+        f"from 16 to 32 `classic` falls by {fall(own, *classic)} with its own decoder and by {fall(new, *classic)} "
+        f"with the new one, with one late drop by {fall(own, *late)} and {fall(new, *late)}, `classic_leaky` with one "
+        f"late drop by {fall(own, *CALM)} and {fall(new, *CALM)}. Behind PCA the same decoder falls by "
+        f"{fall(new, 'PCA')}, behind the INN by {fall(new, *inn)}",
+        f"`classic_double_depth` has {own(32, *deep):.4f} at 32 with its own decoder and {new(32, *deep):.4f} with "
+        f"the new one: so {pc(new_gap_gone(32, deep, classic))} of what it lies above `classic` is not lost",
+        f"it is {pc(new(32, *deep) / new(32, *classic) - 1)} above `classic` with the same",
+        f"no help at all: {new(32, *deep_late):.4f}, {pc(new(32, *deep_late) / new(32, *late) - 1)} above `classic` "
+        f"with that schedule (with their own decoders {pc(own(32, *deep_late) / own(32, *late) - 1)})",
+        f"in training it is {new(32, *deep_late, split='train'):.4f} and {new(32, *late, split='train'):.4f}",
+        f"no worse ({new(32, *deep_inn):.4f} and {new(32, *inn):.4f})",
+        f"are {pc(new(32, *skips) / new(32, *classic) - 1)} worse than those of `classic` at 32, and "
+        f"{pc(new(32, *late_skips) / new(32, *late) - 1)} with one late drop",
+        f"Random sums have {at_32['random sums']:.4f} there, the best trained encoder (`classic_leaky` with one late "
+        f"drop) {trained.min():.4f}, PCA {at_32['PCA']:.4f}",
+        f"random sums ({at_16['random sums']:.4f}) are behind all but the plain networks with twice the layers, and "
+        f"PCA ({at_16['PCA']:.4f}) only behind `classic_leaky` with one late drop ({at_16.min():.4f})",
+        f"behind `classic` at 32 it has {new(32, *classic, split='train'):.4f} in training), as there are {images:,} "
+        "images",
+        f"(the INN's, at 32: {own(32, *inn):.4f} and {new(32, *inn):.4f}; PCA's, which is linear: "
+        f"{own(32, 'PCA'):.4f} and {at_32['PCA']:.4f})",
+    ]
+
+
 def pca():
     def linear(k):
         return loss(k, "pca", "exact", "cifar10")
@@ -1579,6 +1670,9 @@ def readme():
         f"One by hand, the {closed(loss(64, *CALM))} above",
         f"twice the layers make the classic ones {100 * min(plain_ones):.0f} to {pc(max(plain_ones))} worse at 32, "
         f"with residual layers {100 * min(skips):.0f} to {pc(max(skips))}",
+        f"at 32 {pc(new_gap_gone(32))} of the gap between `classic` and the INN goes away, and "
+        f"{pc(new_gap_gone(32, DEEPER, ('classic', 'paper')))} of what twice the layers cost; with one late drop of "
+        "the latter nothing does",
         f"costs the most of these, {tera('inn', 'mnist') / tera(TUNED[0], 'mnist', TUNED[1]):.0f} times one of the "
         f"tuned classic network. But that network's settings had to be searched for: its {len(STUDY)} trials took "
         f"{search:,.0f} TFLOP, more than one training of the INN. (The INN had no search; its two learning rates took "
@@ -1676,6 +1770,7 @@ PAGES = {
     "encoder_or_decoder.md": (encoder_or_decoder, split_on_digits),
     "dead_units.md": (dead_units,),
     "depth.md": (depth_costs,),
+    "fresh_decoder.md": (lost_or_not,),
 }  # of results/
 ELSEWHERE = {"points.md", "claims.md", "variational.md"}  # made by `make publish`, or held to other files
 TEXTS = {"README.md": (head_of_the_readme, (readme,))} | {
