@@ -465,8 +465,9 @@ def the_classic_one():
         f"({loss(12, wider):.4f} and {loss(12, wide):.4f}; the INN has {loss(12, 'inn'):.4f}); in print `{wider}` is "
         f"({printed(12, wider):.4f} and {printed(12, 'inn'):.4f})",
         f"({pc(loss(64, wider) / loss(64, wide) - 1)} apart)",
-        f"at 4 it has the lowest loss, {loss(4, deep):.4f}, level with `{wider}` ({loss(4, wider):.4f}); from 12 on "
-        f"it is the worst, and gains nothing: {listed(f'{each:.4f}' for each in of_deep.values())} at "
+        f"at 4 it has the lowest loss, {loss(4, deep):.4f}, level with `{wider}` ({loss(4, wider):.4f}); at 8 it is "
+        f"{pc(loss(8, deep) / loss(8) - 1)} above `classic` ({loss(8, deep):.4f} and {loss(8):.4f}); from 12 on it is "
+        f"the worst, and gains nothing: {listed(f'{each:.4f}' for each in of_deep.values())} at "
         f"{listed(of_deep)} (at 16 one run is {less(of_deep[16], lowest_beside)} below its neighbours",
     ]
 
