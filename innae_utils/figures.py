@@ -1269,19 +1269,19 @@ def live_units(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _a_panel_each(curves: Sequence[str], columns: int, height: float) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each curve, in rows of so many at most, all with the same two axes."""
-    rows = -(-len(curves) // columns)
-    columns = -(-len(curves) // rows)  # nine in three rows of three, not four, four and one
+def _a_panel_each(titles: Sequence[str], columns: int, height: float) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel a title, in rows of so many at most, all with the same axes; curves in their colours."""
+    rows = -(-len(titles) // columns)
+    columns = -(-len(titles) // rows)  # nine in three rows of three, not four, four and one
     figure, places = plt.subplots(
         rows, columns, figsize=(7.6, rows * height + 0.6), sharex=True, sharey=True, squeeze=False
     )
-    for axes in places.flat[len(curves) :]:
+    for axes in places.flat[len(titles) :]:
         axes.remove()
-    panels = dict(zip(curves, places.flat, strict=False))
-    for place, (curve, axes) in enumerate(panels.items()):
-        axes.set_title(curve, color=colour_of(curve), fontsize=8)
-        axes.tick_params(labelbottom=place + columns >= len(curves))  # also above a place that is left over
+    panels = dict(zip(titles, places.flat, strict=False))
+    for place, (title, axes) in enumerate(panels.items()):
+        axes.set_title(title, color=colour_of(title) if base(title) in CURVES else "black", fontsize=8)
+        axes.tick_params(labelbottom=place + columns >= len(titles))  # also above a place that is left over
     return figure, panels
 
 
@@ -1338,51 +1338,53 @@ def encoder_or_decoder(table: pd.DataFrame) -> Figure:
 def fresh_decoder(table: pd.DataFrame) -> Figure:
     """Test L1 with each network's own decoder and with a new one trained on the same codes; a panel a bottleneck.
 
-    A line of a panel is a curve, from its own decoder's loss (white) to the new one's (full). Upright lines: the same
-    new decoder behind encoders that are not trained.
+    A line of a panel is a curve, from its own decoder's loss (white) to the new one's (full); a stroke is the new one's
+    behind the same encoder with its first weights. Upright lines: the new one's behind encoders that are no networks.
 
     Args:
         table: the columns of `fresh_decoder.COLUMNS`, of one data set and one preset. Dots are means over seeds.
 
     Raises:
-        FigureError: the table is of no network, or of several data sets or presets.
+        FigureError: the table is of no trained network, or of several data sets or presets.
     """
     dataset, preset = one_of(table, "dataset"), one_of(table, "preset")
-    losses = fresh.means(table)
-    curves = in_legend_order({curve for _, curve in losses.index} - {*fresh.LINEAR.values()})
-    if not curves:
-        raise FigureError("a figure of new decoders needs a network beside the encoders that are not trained")
-    sizes = [*losses.index.unique("bottleneck")]
-    columns = min(len(sizes), 3)
-    rows = -(-len(sizes) // columns)
-    size = (7.6, rows * (0.19 * len(curves) + 0.6) + 0.6)
-    figure, places = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
-    panels = places.flat[: len(sizes)]
-    for axes in places.flat[len(sizes) :]:
-        axes.remove()
-    lines = dict(zip(fresh.LINEAR.values(), ("--", ":"), strict=True))
-    for axes, k in zip(panels, sizes, strict=True):
-        for curve, (own, new) in losses.loc[k, ["own_test_l1", "test_l1"]].iterrows():
-            if curve in lines:
-                axes.axvline(new, color="0.35", linewidth=1, linestyle=lines[curve], zorder=1)
-                continue
-            style, place = dict(color=colour_of(curve), clip_on=False), curves.index(curve)
-            axes.plot([own, new], [place, place], "-", linewidth=1.2, **style)
-            axes.plot(own, place, "o", markerfacecolor="white", **style)
-            axes.plot(new, place, "o", **style)
-        axes.set_title(f"$k$ = {k}")
+    words = ("PCA (dashed)", "a random projection of the pixels (dotted)", "all pixels (dash-dotted)")
+    upright = dict(zip(fresh.LINEAR, zip(("--", ":", "-."), words, strict=True), strict=True))
+    untrained = table["recipe"] == fresh.UNTRAINED
+    networks = with_curves(table[~table["model"].isin(upright) & ~untrained])
+    if networks.empty:
+        raise FigureError("a figure of new decoders needs a trained network beside the other encoders")
+    model_of = dict(zip(networks["curve"], networks["model"], strict=True))
+    curves, losses = in_legend_order(model_of), fresh.means(table)
+    sizes = losses.index.unique("bottleneck")
+    figure, panels = _a_panel_each([f"$k$ = {k}" for k in sizes], columns=3, height=0.19 * len(curves) + 0.6)
+    for axes, k in zip(panels.values(), sizes, strict=True):
+        here = losses.loc[k]
+        for kind, (line, _) in upright.items():
+            for new in here.loc[here.index == fresh.LINEAR[kind], "test_l1"]:
+                axes.axvline(new, color="0.35", linewidth=1, linestyle=line, zorder=1)
+        for place, curve in enumerate(curves):
+            style, first = dict(color=colour_of(curve), clip_on=False), fresh.title_of(model_of[curve], fresh.UNTRAINED)
+            for new in here.loc[here.index == first, "test_l1"]:
+                axes.plot(new, place, "|", markersize=9, markeredgewidth=1.6, **style)
+            for own, new in here.loc[here.index == curve, ["own_test_l1", "test_l1"]].to_numpy():
+                axes.plot([own, new], [place, place], "-", linewidth=1.2, **style)
+                axes.plot(own, place, "o", markerfacecolor="white", **style)
+                axes.plot(new, place, "o", **style)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(axis="y", visible=False)
-    first = places[0, 0]  # they share their axes
-    first.set_yticks(range(len(curves)), curves, fontsize=7)
-    first.set_ylim(len(curves) - 0.5, -0.5)
-    first.set_xscale("log")
-    _number_decades(first.xaxis, first.get_xlim())
+    corner = next(iter(panels.values()))  # they share their axes
+    corner.set_yticks(range(len(curves)), curves, fontsize=7)
+    corner.set_ylim(len(curves) - 0.5, -0.5)
+    corner.set_xscale("log")
+    _number_decades(corner.xaxis, corner.get_xlim())
     said = (
         f"{settings.DATASETS[dataset].title}{mark(preset)}, test L1 per pixel. White: with the network's own decoder. "
     )
-    said += "Full: with a new one, trained on the numbers that its encoder gives. Upright: the same new decoder behind "
-    said += "PCA (dashed) and behind random sums of the pixels (dotted). "
-    said += f"Means over seeds, of {table['test_images'].max():,} test images."
+    said += "Full: with a new one, trained on the numbers that its encoder gives"
+    said += "; stroke: on those that it gives with its first weights" * bool(untrained.any())
+    there = [word for kind, (_, word) in upright.items() if (table["model"] == kind).any()]
+    said += f". Upright, the new decoder behind {_joined(there)}" * bool(there)
+    said += f". Means over seeds, of {table['test_images'].max():,} test images."
     write_below(figure, said)
     return figure

@@ -2,11 +2,12 @@
 
 An autoencoder's loss does not tell what its encoder lost from what its decoder could not draw. So the encoder is kept
 as it is, and a decoder is trained from the start on its codes: the same one, with the same first weights, images and
-schedule, for every encoder. What differs then is the codes alone. They are whitened first, so that nothing hangs on how
-an encoder happens to scale, shift or mix its numbers.
+schedule, for every encoder. What differs then is the codes alone. They are whitened first, so that little hangs on how
+an encoder happens to scale, shift or mix them.
 
 A low loss proves that the codes hold as much. A high one proves nothing: what is not lost may be hard to find.
-So there are two encoders to measure the others by, which are not trained: PCA, and k random sums of the pixels.
+So there are encoders to measure the others by: PCA, a random projection of the pixels, all pixels themselves, which
+tell what the decoder reaches when nothing is lost, and every network's own with its first weights.
 
 References: the paper's hypothesis is in its section 4. Networks on frozen features are known as probes: Alain and
     Bengio, Understanding intermediate layers using linear classifier probes (ICLR workshop 2017).
@@ -14,7 +15,8 @@ References: the paper's hypothesis is in its section 4. Networks on frozen featu
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,20 @@ from innae_utils.layers import set_training
 from innae_utils.publishing import Kept
 from innae_utils.results import PLACE, ResultError
 from innae_utils.settings import PROJECT, Recipe, curve_title
-from innae_utils.train import denormals_as_zero, make_optimizer, pick_precision, strict_float32
+from innae_utils.train import (
+    TrainingError,
+    denormals_as_zero,
+    evaluate,
+    make_optimizer,
+    pick_precision,
+    strict_float32,
+)
 
-MODEL, RECIPE = "classic_leaky", "late"  # whose decoder it is, and how it is trained: the best without a search
+MODEL, RECIPE = "classic_leaky", "late"  # whose decoder it is, and how it is trained: see results/dead_units.md
 FLOOR = 1e-3  # of the largest standard deviation: directions that vary less are no further enlarged
-BATCH = 1000
-LINEAR = {"pca": "PCA", "random": "random sums"}  # encoders that are not trained
+BATCH = 500  # images at a time, where nothing is trained
+LINEAR = {"pca": "PCA", "random": "random projection", "pixels": "all pixels"}  # encoders that are no networks
+UNTRAINED = "untrained"  # the recipe of a network's encoder with its first weights
 COLUMNS = (
     *PLACE, "preset", "own_train_l1", "own_test_l1", "train_l1", "test_l1", "epochs", "train_images", "test_images",
     "device", "precision", "run_finished_at", "code", "commit",
@@ -50,29 +60,32 @@ def encoded(encoder: Encoder, images: Images) -> Tensor:
 
 
 def whitening(y: Tensor) -> tuple[Tensor, Tensor]:
-    """What makes codes y (N, k) white: their mean (k,) and a matrix (k, k), for (y - mean) @ matrix.
+    """What makes codes y (N, k) white: their mean (k,) and a matrix (k, k), for (y - mean) @ matrix, where y lies.
 
     The result has mean 0 and the identity as its covariance, but for directions in which y varies by less than `FLOOR`
     of the most: these are divided by that instead, so that rounding is not made into numbers. Codes that an invertible
-    affine map turns into each other differ by a rotation afterwards.
+    affine map turns into each other differ by an orthogonal map afterwards, if they have no such directions.
     """
-    centred = y.double() - y.double().mean(0)
+    exact = y.cpu().double()  # in float64, which not every device has
+    centred = exact - exact.mean(0)
     variances, directions = torch.linalg.eigh(centred.T @ centred / len(y))
     deviations = variances.clamp_min(0).sqrt()
     floor = FLOOR * float(deviations.max()) or 1.0  # 1: all codes are the same
-    return y.double().mean(0).float(), (directions / deviations.clamp_min(floor)).float()
+    return exact.mean(0).float().to(y.device), (directions / deviations.clamp_min(floor)).float().to(y.device)
 
 
 def linear(kind: str, train: Images, k: int, seed: int) -> Encoder:
-    """An encoder that is not trained, from images (B, C, H, W) to k numbers.
+    """An encoder that is no network, from images (B, C, H, W) to k numbers; to all D of them for `pixels`.
 
     Args:
-        kind: `pca`, the first k components of the training images, or `random`, k sums of all pixels, each weighed by
-            a draw of the normal distribution.
+        kind: `pca`, the first k components of the training images, `random`, k sums of all pixels, each weighed by a
+            draw of the normal distribution, or `pixels`.
         train: the training images.
         k: 1 to D.
-        seed: of the random sums.
+        seed: of the random weights.
     """
+    if kind == "pixels":
+        return lambda x: x.flatten(1)
     if kind == "pca":
         fitted = pca.fit(train, k)
         mean, columns = torch.from_numpy(fitted.mean_).float(), torch.from_numpy(fitted.components_.T.copy()).float()
@@ -112,18 +125,17 @@ def l1(decoder: nn.Module, y: Tensor, images: Images) -> float:
     """The mean absolute error per pixel value over all images (N, C, H, W), drawn from y (N, k)."""
     with strict_float32(images.device):
         parts = zip(y.split(BATCH), images.batches(BATCH), strict=True)
-        total = sum(float((decoder(code) - x).abs().double().sum()) for code, x in parts)
-    return total / images.pixels.numel()
+        each = [(decoder(code) - x).abs().flatten(1).sum(1) for code, x in parts]
+    return float(torch.cat(each).cpu().double().sum()) / images.pixels.numel()
 
 
 def redraw(
-    encoder: Encoder, k: int, train: Images, test: Images, dataset: str, recipe: Recipe, seed: int, precision: str
+    encoder: Encoder, train: Images, test: Images, dataset: str, recipe: Recipe, seed: int, precision: str
 ) -> tuple[float, float]:
     """The L1 of all training and all test images, drawn by a new decoder from the encoder's whitened codes.
 
     Args:
         encoder: x (B, C, H, W) -> (B, k), on the device of the images.
-        k: the number of codes.
         train: what the decoder is trained on, and the codes are whitened by.
         test: other images.
         dataset: whose decoder is taken.
@@ -139,7 +151,7 @@ def redraw(
         raise ResultError("the codes are not finite; there is nothing to draw")
     mean, matrix = whitening(y)
     y, y_test = ((part - mean) @ matrix for part in (y, y_test))
-    decoder = new_decoder(dataset, k, seed).to(train.device)
+    decoder = new_decoder(dataset, y.shape[1], seed).to(train.device)
     fit(decoder, y, train, recipe, seed, precision)
     found = l1(decoder, y, train), l1(decoder, y_test, test)
     if not torch.tensor(found).isfinite().all():
@@ -152,12 +164,12 @@ def measure(
 ) -> Iterator[dict[str, Any]]:
     """A new decoder for every run's encoder, and for each that is not trained; one record each, `COLUMNS`.
 
-    Records are written to `path` as soon as they are there. What it holds already is not measured again, unless the
-    code has changed, or no commit held the code and one does now.
+    Those are the runs' models with their first weights, and `LINEAR`, at each bottleneck and seed of the runs. Records
+    are written to `path` as soon as they are there. What it holds already is not measured again, unless the code that
+    measures has changed, or no commit held that code and one does now.
 
     Args:
-        rows: finished rows of one data set and preset. Of PCA the first bottlenecks and seeds of the others are taken,
-            and so are random sums; a row of PCA itself tells what its linear decoder makes of them, nothing else.
+        rows: finished rows of networks, of one data set and preset; none is no record.
         root: the data set's folder of runs that they come from.
         train: its training images, with the device to use (`Images.to`).
         test: its test images.
@@ -165,54 +177,69 @@ def measure(
         epochs: of the new decoder, 0 for the recipe's own.
 
     Raises:
-        ResultError: `path` has other columns, or a network's codes are not finite.
+        ResultError: `path` has other columns, or a network's codes or reconstructions are not finite; it is named.
     """
-    kept = Kept(path, COLUMNS, WHAT, [Path(__file__)])
+    if rows.empty:
+        return
+    modules = [file for file in results.modules_of(Path(__file__)) if file.stem != "publishing"]
+    kept = Kept(path, COLUMNS, WHAT, [Path(__file__), *modules])
     dataset, precision = rows["dataset"].iloc[0], pick_precision("auto", train)
     recipe = settings.find_recipe(dataset, MODEL, RECIPE)
     recipe = recipe.scaled(epochs) if epochs else recipe
-    for job in [*rows[rows["model"] != "pca"].to_dict("records"), *_linear_ones(rows)]:
-        k, seed = job["bottleneck"], job["seed"]
-        asked = {name: job[name] for name in (*PLACE, "preset")}
-        asked |= {"epochs": recipe.epochs, "train_images": len(train), "test_images": len(test)}
-        asked |= {"device": train.device.type, "precision": precision, "run_finished_at": job["finished_at"]}
 
-        def both(job=job, k=k, seed=seed) -> dict[str, float]:
-            if job["model"] in LINEAR:
-                encoder = linear(job["model"], train, k, seed)
+    def both(job: Mapping[str, Any]) -> dict[str, float]:
+        k, kind, seed = job["bottleneck"], job["model"], job["seed"]
+        try:
+            if kind == "pca":
+                fitted = pca.fit(train, k)
+                encoder, own = linear(kind, train, k, seed), [pca.l1(fitted, part, k) for part in (train, test)]
+            elif kind in LINEAR:
+                encoder, own = linear(kind, train, k, seed), [math.nan, math.nan]
+            elif job["recipe"] == UNTRAINED:
+                encoder = models.build(kind, dataset, k, seed=seed).to(train.device).eval().encode
+                own = [math.nan, math.nan]
             else:
-                encoder = models.load(results.folder_of(job, root)).to(train.device).encode
-            new = redraw(encoder, k, train, test, dataset, recipe, seed, precision)
-            own = {"own_train_l1": job["train_l1"], "own_test_l1": job["test_l1"]}
-            return {**own, **dict(zip(("train_l1", "test_l1"), new, strict=True))}
+                network = models.load(results.folder_of(job, root)).to(train.device)
+                encoder, own = network.encode, [evaluate(network, part) for part in (train, test)]
+            new = redraw(encoder, train, test, dataset, recipe, seed, precision)
+        except (ResultError, TrainingError) as error:
+            raise ResultError(f"{' '.join(str(job[name]) for name in PLACE)}: {error}") from error
+        return dict(zip(("own_train_l1", "own_test_l1", "train_l1", "test_l1"), (*own, *new), strict=True))
 
-        yield kept.record(asked, both)
+    known = rows.sort_values(["bottleneck", "seed"], kind="stable").assign(finished_at=publishing.NOT_TRAINED)
+    first = known.drop_duplicates(["model", "bottleneck", "seed"]).assign(recipe=UNTRAINED)
+    places = known.drop_duplicates(["bottleneck", "seed"]).assign(recipe="linear").to_dict("records")
+    others = [*first.to_dict("records"), *({**place, "model": kind} for place in places for kind in LINEAR)]
+    for job in [*rows.to_dict("records"), *others]:
+        asked = {name: job[name] for name in (*PLACE, "preset")} | {"run_finished_at": job["finished_at"]}
+        asked |= {"epochs": recipe.epochs, "train_images": len(train), "test_images": len(test)}
+        asked |= {"device": train.device.type, "precision": precision}
+        yield kept.record(asked, partial(both, job))
 
 
-def _linear_ones(rows) -> Iterator[dict[str, Any]]:
-    """What stands in a row's place for encoders that are not trained: at each bottleneck and seed of the networks."""
-    lines = {row["bottleneck"]: row for row in rows[rows["model"] == "pca"].to_dict("records")}
-    places = rows[rows["model"] != "pca"].drop_duplicates(["bottleneck", "seed"]).sort_values(["bottleneck", "seed"])
-    for place in places.to_dict("records"):
-        for kind in LINEAR:
-            line = lines.get(place["bottleneck"], {}) if kind == "pca" else {}
-            own = {name: line.get(name, math.nan) for name in ("train_l1", "test_l1")}
-            yield {**place, **own, "model": kind, "recipe": "linear", "finished_at": publishing.NOT_TRAINED}
+def title_of(model: str, recipe: str) -> str:
+    """The label of an encoder.
+
+    Example:
+        >>> title_of("classic", "late"), title_of("classic", UNTRAINED), title_of("random", "linear")
+        ('classic, late decay', 'classic, untrained', 'random projection')
+    """
+    if recipe == UNTRAINED:
+        return f"{curve_title(model, 'paper')}, {UNTRAINED}"
+    return LINEAR.get(model) or curve_title(model, recipe)
 
 
 def means(table):
-    """Means over seeds of a table of `COLUMNS`, indexed by bottleneck and curve; PCA and random sums are curves, too.
+    """Means over seeds of a table of `COLUMNS`, by bottleneck and curve; those of `LINEAR` are curves, too.
 
     Returns:
         A table with the columns seeds, own_test_l1, test_l1, own_train_l1 and train_l1, sorted by bottleneck and
         test_l1.
     """
     losses = ["own_test_l1", "test_l1", "own_train_l1", "train_l1"]
-    named = [
-        LINEAR.get(model) or curve_title(model, recipe)
-        for model, recipe in zip(table["model"], table["recipe"], strict=True)
-    ]
-    groups = table.assign(curve=named).groupby(["bottleneck", "curve"], sort=False)
+    groups = table.assign(curve=list(map(title_of, table["model"], table["recipe"]))).groupby(
+        ["bottleneck", "curve"], sort=False
+    )
     found = groups[losses].mean().assign(seeds=groups.size())
     return found[["seeds", *losses]].sort_values(["bottleneck", "test_l1"])
 
@@ -223,10 +250,12 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     The runs need not be the published ones, but must have ended with the same test L1, within 1 %
     (`publishing.AGAIN`): then they are those, made again.
 
-    Raises ResultError, and writes nothing, for what `publishing.merged` refuses, and for decoders with epochs of their
-    own.
+    Raises ResultError, and writes nothing, for what `publishing.merged` refuses, for decoders with epochs of their own,
+    and if then not all would be of as many images and of one state of the code.
     """
     path, both = publishing.merged(table, "fresh", COLUMNS, PLACE, WHAT, folder, again=True)
+    if (both[["code", "train_images", "test_images"]].nunique() > 1).any():
+        raise ResultError(f"{path} would be of several numbers of images or states of the code; measure all anew")
     if (both["epochs"] != settings.find_recipe(both["dataset"].iloc[0], MODEL, RECIPE).epochs).any():
         raise ResultError("these decoders had epochs of their own; publish those of the whole recipe alone")
     publishing.write_table(both, path)

@@ -8,6 +8,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +295,7 @@ class Kept:
         import pandas as pd
 
         asked = {**asked, "code": self.code}
-        others, same = self._parted(asked)
+        _, same = self._parted(asked)
         if same and (is_commit(same[-1]["commit"]) or not is_commit(self.made_by)):
             return same[-1]
         found = {**asked, **measure(), "commit": self.made_by}
@@ -306,10 +307,9 @@ class Kept:
 
     def _parted(self, asked: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """The other records, and those of what is asked for."""
-        parted: tuple[list, list] = ([], [])
-        for record in read_table(self.path, self.columns, self.what).to_dict("records"):
-            parted[all(record[name] == value for name, value in asked.items())].append(record)
-        return parted
+        records = read_table(self.path, self.columns, self.what).to_dict("records")
+        same = [all(record[name] == value for name, value in asked.items()) for record in records]
+        return [r for r, is_same in zip(records, same, strict=True) if not is_same], list(compress(records, same))
 
 
 def read_printed(folder: str | os.PathLike = PUBLISHED):

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 from conftest import row
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from innae_utils import data, figures, fresh_decoder, losses, models, pca, publishing, results, settings
+from innae_utils import data, figures, fresh_decoder, losses, models, pca, publishing, results, settings, train
 from innae_utils.results import ResultError
 
 TRAIN, TEST = data.load("digits", "train", limit=256), data.load("digits", "test", limit=60)
@@ -78,8 +78,8 @@ def test_a_decoder_is_trained_as_by_torchs_own_adam_written_out():
 def test_what_an_encoder_has_lost_cannot_be_drawn():
     """Codes that tell nothing apart: no decoder is better than the median image, the best one picture for all."""
     best = float((TRAIN.pixels / 16 - TRAIN.pixels.float().median(0).values / 16).abs().mean())
-    nothing, _ = fresh_decoder.redraw(lambda x: torch.ones(len(x), 8), 8, TRAIN, TEST, "digits", SHORT, 0, "fp32")
-    all_of_it, _ = fresh_decoder.redraw(lambda x: x.flatten(1), 64, TRAIN, TEST, "digits", SHORT.scaled(30), 0, "fp32")
+    nothing, _ = fresh_decoder.redraw(lambda x: torch.ones(len(x), 8), TRAIN, TEST, "digits", SHORT, 0, "fp32")
+    all_of_it, _ = fresh_decoder.redraw(lambda x: x.flatten(1), TRAIN, TEST, "digits", SHORT.scaled(30), 0, "fp32")
     assert nothing >= best > all_of_it
 
 
@@ -88,7 +88,7 @@ def test_what_is_only_hidden_is_drawn_as_well():
     plain = fresh_decoder.linear("pca", TRAIN, 8, 0)
     mix = torch.linalg.qr(torch.randn(8, 8)).Q @ torch.diag(torch.logspace(-1, 1, 8))
     losses_of = [
-        fresh_decoder.redraw(encoder, 8, TRAIN, TEST, "digits", SHORT.scaled(20), 0, "fp32")[1]
+        fresh_decoder.redraw(encoder, TRAIN, TEST, "digits", SHORT.scaled(20), 0, "fp32")[1]
         for encoder in (plain, lambda x: plain(x) @ mix + 100)
     ]
     assert losses_of[1] == pytest.approx(losses_of[0], rel=0.05)
@@ -96,22 +96,22 @@ def test_what_is_only_hidden_is_drawn_as_well():
 
 def test_what_is_not_finite_is_no_result():
     with pytest.raises(ResultError, match="codes are not finite"):
-        fresh_decoder.redraw(lambda x: x.flatten(1) / 0, 64, TRAIN, TEST, "digits", SHORT, 0, "fp32")
+        fresh_decoder.redraw(lambda x: x.flatten(1) / 0, TRAIN, TEST, "digits", SHORT, 0, "fp32")
 
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two untrained networks and PCA as runs leave them: rows, their folder, and the CSV of records."""
+    """Two untrained networks as runs leave them: rows, their folder, and the CSV of records."""
     root, rows = tmp_path / "digits", []
     for model, recipe in (("classic", "late"), ("inn", "paper")):
-        known = row(model=model, recipe=recipe, bottleneck=4, test_l1=0.2 if model == "inn" else 0.3)
+        known = row(model=model, recipe=recipe, bottleneck=4)
         folder = results.folder_of(known, root)
         folder.mkdir(parents=True)
-        weights = models.build(model, "digits", 4, seed=0).state_dict()
-        save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+        network = models.build(model, "digits", 4, seed=0)
+        weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
         results.write_row(folder, known)
-        rows.append(known)
-    rows.append(row(model="pca", recipe="exact", bottleneck=4, test_l1=0.1))
+        rows.append(known | {"test_l1": train.evaluate(network, TEST)})
     return pd.DataFrame(rows), root, tmp_path / "fresh.csv"
 
 
@@ -129,23 +129,38 @@ def test_every_encoder_gets_a_decoder_once(runs, monkeypatch):
 
     monkeypatch.setattr(fresh_decoder, "redraw", counted)
     table = pd.DataFrame(fresh_decoder.measure(rows, root, TRAIN, TEST, path, epochs=1))
-    assert list(table["model"]) == ["classic", "inn", "pca", "random"] and len(redrawn) == 3
-    assert tuple(table.columns) == fresh_decoder.COLUMNS and len(pd.read_csv(path)) == 4
+    assert list(table["model"]) == ["classic", "inn", "classic", "inn", "pca", "random", "pixels"]
+    assert list(table["recipe"]) == ["late", "paper", "untrained", "untrained", "linear", "linear", "linear"]
+    assert len(redrawn) == 6
+    assert tuple(table.columns) == fresh_decoder.COLUMNS and len(pd.read_csv(path)) == 7
     assert table["test_l1"][0] == pytest.approx(first["test_l1"], rel=1e-12)
-    assert list(table["own_test_l1"][:3]) == [0.3, 0.2, 0.1] and math.isnan(table["own_test_l1"][3])
+    own = [*rows["test_l1"], pca.l1(pca.fit(TRAIN, 4), TEST, 4)]
+    assert list(table["own_test_l1"][[0, 1, 4]]) == pytest.approx(own)
+    assert table["own_test_l1"].isna().sum() == 4, "the others have no decoder"
     assert set(table["epochs"]) == {1} and set(table["test_images"]) == {60}
     one, two = (
-        really(encoder, 4, TRAIN, TEST, "digits", SHORT.scaled(1), 0, "fp32")[1]
+        really(encoder, TRAIN, TEST, "digits", SHORT.scaled(1), 0, "fp32")[1]
         for encoder in (models.build("inn", "digits", 4, seed=0).encode, fresh_decoder.linear("random", TRAIN, 4, 0))
     )
-    assert list(table["test_l1"][[1, 3]]) == pytest.approx([one, two], rel=1e-5)
+    assert list(table["test_l1"][[1, 5]]) == pytest.approx([one, two], rel=1e-5)
     list(fresh_decoder.measure(rows, root, TRAIN, TEST, path, epochs=1))
-    assert len(redrawn) == 3, "nothing is measured twice, also where there is no loss of its own"
-    list(fresh_decoder.measure(rows[rows["model"] != "pca"], root, TRAIN, TEST, path, epochs=2))
-    assert len(redrawn) == 7 and len(pd.read_csv(path)) == 8, "other epochs: other decoders, beside"
+    assert len(redrawn) == 6, "nothing is measured twice, also where there is no loss of its own"
+    list(fresh_decoder.measure(rows, root, TRAIN, TEST, path, epochs=2))
+    assert len(redrawn) == 13 and len(pd.read_csv(path)) == 14, "other epochs: other decoders, beside"
     monkeypatch.setattr(results, "code_digest", lambda _: "another")
     list(fresh_decoder.measure(rows, root, TRAIN, TEST, path, epochs=1))
-    assert len(redrawn) == 11
+    assert len(redrawn) == 20
+    assert not list(fresh_decoder.measure(rows[:0], root, TRAIN, TEST, path))
+
+
+def test_a_network_that_is_not_finite_is_named(runs):
+    rows, root, path = runs
+    folder = results.folder_of(rows.to_dict("records")[0], root)
+    weights = {name: value * math.nan for name, value in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ResultError, match="^digits classic late 4 0: the reconstructions are not finite"):
+        next(fresh_decoder.measure(rows, root, TRAIN, TEST, path, epochs=1))
+    assert not path.exists()
 
 
 def test_what_is_published_is_of_the_published_runs_or_the_same_made_again(runs, tmp_path):
@@ -157,7 +172,9 @@ def test_what_is_published_is_of_the_published_runs_or_the_same_made_again(runs,
     whole = table.assign(epochs=100)
     for wrong, said in (
         (table, "epochs of their own"),
-        (whole.assign(own_test_l1=0.25), "is not the run that is published"),
+        (whole.assign(own_test_l1=0.9), "is not the run that is published"),
+        (whole.assign(test_images=[*6 * [60], 61]), "several numbers of images or states of the code"),
+        (whole.assign(code=[*"abcdefg"]), "several numbers of images or states of the code"),
         (whole.assign(preset="quick"), "quick records are no result"),
         (whole.assign(commit=40 * "a" + "-dirty"), "no commit holds"),
     ):
@@ -167,14 +184,14 @@ def test_what_is_published_is_of_the_published_runs_or_the_same_made_again(runs,
     fresh_decoder.publish(whole, there)
     fresh_decoder.publish(whole[whole["model"] == "random"].assign(test_l1=0.5), there)
     found = fresh_decoder.published("digits", there)
-    assert len(found) == 4 and found.set_index("model")["test_l1"]["random"] == 0.5
+    assert len(found) == 7 and found.set_index("model")["test_l1"]["random"] == 0.5
 
 
 @pytest.mark.parametrize("path", [*publishing.PUBLISHED.glob("fresh_*.csv")], ids=lambda path: path.stem)
 def test_the_published_decoders_are_of_published_runs(path):
     table = pd.read_csv(path)
     rows = publishing.published().set_index(list(results.PLACE))["test_l1"]
-    networks = table[~table["model"].isin(fresh_decoder.LINEAR)]
+    networks = table[table["run_finished_at"] != publishing.NOT_TRAINED]
     assert len(networks)
     for line in networks.itertuples():
         assert rows[tuple(getattr(line, name) for name in results.PLACE)] == pytest.approx(
@@ -188,6 +205,7 @@ def table_of():
     lines = [
         ("classic", "paper", 16, 0, 0.08, 0.07), ("classic", "paper", 16, 1, 0.10, 0.05),
         ("inn", "paper", 16, 0, 0.06, 0.05), ("inn", "paper", 32, 0, 0.04, 0.03),
+        ("classic", "untrained", 16, 0, math.nan, 0.065), ("pixels", "linear", 16, 0, math.nan, 0.02),
         ("pca", "linear", 16, 0, 0.07, 0.045), ("random", "linear", 16, 0, math.nan, 0.055),
         ("pca", "linear", 32, 0, 0.07, 0.025), ("random", "linear", 32, 0, math.nan, 0.035),
     ]  # fmt: skip
@@ -199,8 +217,15 @@ def table_of():
 
 def test_the_means_are_over_seeds_and_sorted_by_what_the_new_decoders_reach():
     found = fresh_decoder.means(table_of())
-    assert [*found.loc[16].index] == ["PCA", "INN", "random sums", "classic"]
-    assert [*found.loc[32].index] == ["PCA", "INN", "random sums"]
+    assert [*found.loc[16].index] == [
+        "all pixels",
+        "PCA",
+        "INN",
+        "random projection",
+        "classic",
+        "classic, untrained",
+    ]
+    assert [*found.loc[32].index] == ["PCA", "INN", "random projection"]
     assert list(found.loc[(16, "classic")]) == pytest.approx([2, 0.09, 0.06, 0.045, 0.03])
 
 
@@ -214,20 +239,31 @@ def test_the_figure_has_a_panel_a_bottleneck_and_in_it_a_line_a_curve(style):
         full = [line for line in axes.lines if line.get_marker() == "o" and line not in white]
         assert len(white) == len(full) == count
         upright = {
-            line.get_linestyle(): line.get_xdata()[0] for line in axes.lines if line.get_linestyle() in (":", "--")
+            line.get_linestyle(): line.get_xdata()[0]
+            for line in axes.lines
+            if line.get_linestyle() in (":", "--", "-.")
         }
-        assert upright == ({"--": 0.045, ":": 0.055} if count == 2 else {"--": 0.025, ":": 0.035})
+        assert upright == ({"--": 0.045, ":": 0.055, "-.": 0.02} if count == 2 else {"--": 0.025, ":": 0.035})
     drawn = {
         (line.get_markerfacecolor() == "white", line.get_ydata()[0]): line.get_xdata()[0]
         for line in figure.axes[0].lines
         if line.get_marker() == "o"
     }
+    (stroke,) = [line for line in figure.axes[0].lines if line.get_marker() == "|"]
+    assert (stroke.get_xdata()[0], stroke.get_ydata()[0]) == (0.065, 1), "the classic one, untrained"
     expected = {(True, 0): 0.06, (False, 0): 0.05, (True, 1): 0.09, (False, 1): 0.06}
     assert drawn == pytest.approx(expected)
     said = figure.get_supxlabel().replace("\n", " ")
-    assert "PCA (dashed)" in said and "random sums of the pixels (dotted)" in said and "360 test images" in said
+    assert (
+        "PCA (dashed), a random projection of the pixels (dotted), all pixels (dash-dotted)" in said
+        and "stroke" in said
+        and "360 test images" in said
+    )
+    five = pd.concat([table_of().query("bottleneck == 16").assign(bottleneck=k) for k in (2, 4, 8, 16, 32)])
+    numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figures.fresh_decoder(five).axes]
+    assert numbered == [False, False, True, True, True], "three and two: the third has none below"
     with pytest.raises(figures.FigureError, match="needs a network"):
-        figures.fresh_decoder(table_of()[4:])
+        figures.fresh_decoder(table_of().query("model in ['pca', 'random'] or recipe == 'untrained'"))
 
 
 def test_l1_is_that_of_the_losses():

@@ -243,18 +243,19 @@ def test_28_trains_a_new_decoder_behind_every_encoder(quick_runs, tmp_path):
     given = {"preset": "quick", "runs": str(root), "figures": str(tmp_path), "epochs": 1}
     papermill("28_fresh_decoder.ipynb", tmp_path / "out.ipynb", given)
     table = pd.read_csv(root / "quick" / "digits" / "fresh.csv")
-    assert sorted(table["model"]) == ["classic", "classic", "inn", "pca", "random"]
+    assert sorted(table["model"]) == ["classic", "classic", "classic", "inn", "inn", "pca", "pixels", "random"]
     assert table["test_l1"].between(0, 1).all() and set(table["test_images"]) == {360}
     assert (tmp_path / "quick" / "digits" / "fresh_decoder.pdf").read_bytes()[:5] == b"%PDF-"
     told = (tmp_path / "out.ipynb").read_text()
-    assert told.count("k = 4    seed 0  test L1: own decoder") == 5
+    assert told.count("k = 4    seed 0  test L1: new decoder") == 8 and told.count(", own 0.") == 4
     papermill("28_fresh_decoder.ipynb", tmp_path / "again.ipynb", {**given, "models": "inn", "seeds": "0"})
-    assert (tmp_path / "again.ipynb").read_text().count("k = 4    seed 0  test L1: own decoder") == 3
+    assert (tmp_path / "again.ipynb").read_text().count("k = 4    seed 0  test L1: new decoder") == 5
     assert pd.read_csv(root / "quick" / "digits" / "fresh.csv").equals(table), "nothing is measured twice"
     for wrong, said in (
         ({"epochs": -1}, "allowed: 0 or more"),
         ({"preset": "full", "rows": "published"}, "allowed with published rows: 0"),
         ({"runs": str(tmp_path)}, f"none of these runs has finished under {tmp_path}"),
+        ({"preset": "full", "rows": "published", "epochs": 0, "models": "inn_vae"}, "nothing is published in results/"),
         ({"dataset": "lfw"}, "'lfw' is not for this notebook; allowed: digits, mnist, cifar10"),
     ):
         done = papermill("28_fresh_decoder.ipynb", tmp_path / "bad.ipynb", {**given, **wrong}, check=False)

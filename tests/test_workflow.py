@@ -104,18 +104,6 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_then_has_nothing_to_do(project
     assert planned(project) == {"train": 3, "draw": 1, "figures": 1}, "PCA has nothing to do with losses"
 
 
-def test_two_sweeps_at_once_into_one_folder(project):
-    """Both list the images first: neither takes away the list that the other is writing."""
-    started = []
-    for bottleneck in (4, 8):
-        line, options = command(project, "preset=quick", f"bottlenecks={bottleneck}", "models=classic", "seeds=0")
-        started.append(subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options))
-    said = [process.communicate()[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
-    assert len([path for path in times(project) if "pca" not in str(path)]) == 2
-    assert not list((project / "runs").rglob("*.part"))
-
-
 def test_a_folder_of_own_images_runs_through(project):
     folder = project / "my pictures"
     folder.mkdir()
