@@ -262,7 +262,7 @@ def test_the_figure_has_a_panel_a_bottleneck_and_in_it_a_line_a_curve(style):
     five = pd.concat([table_of().query("bottleneck == 16").assign(bottleneck=k) for k in (2, 4, 8, 16, 32)])
     numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figures.fresh_decoder(five).axes]
     assert numbered == [False, False, True, True, True], "three and two: the third has none below"
-    with pytest.raises(figures.FigureError, match="needs a network"):
+    with pytest.raises(figures.FigureError, match="needs a trained network"):
         figures.fresh_decoder(table_of().query("model in ['pca', 'random'] or recipe == 'untrained'"))
 
 
