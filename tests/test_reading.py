@@ -1533,13 +1533,15 @@ def lost_on_mnist():
     def l1(name, column="test_l1"):
         return table.loc[name, column]
 
-    named = [settings.curve_title(*curve) for curve in (PLAIN, ("classic", "late"), CALM)]
+    named = [settings.curve_title(*curve) for curve in (("inn", "paper"), PLAIN, ("classic", "late"), CALM)]
     named += [settings.curve_title(DEEPER[0], "late"), "PCA", PROJECTION]
     assert set(named) == set(table.index)
-    plain, late, _, deep = named[:4]
+    inn, plain, late, leaky, deep = named[:5]
     cells = table.loc[named, ["own_test_l1", "test_l1", "train_l1"]].to_numpy()
     assert l1(deep) >= l1(deep, "own_test_l1"), "nothing more, does not help"
     assert l1("PCA") == table["test_l1"].min() and l1(PROJECTION) < l1(deep)
+    assert abs(l1(inn) / l1(leaky) - 1) < claims.MARGIN and l1("PCA") < l1(inn), "level; less than behind PCA"
+    above = [l1(plain, column) - l1(inn, "own_test_l1") for column in ("own_test_l1", "test_l1")]
     small = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["bottleneck"] == 64)]
     small = small[small["model"].isin(["classic", "classic_leaky"])].groupby(["model", "recipe"])["test_l1"].mean()
     assert l1("PCA") < small.min(), "less than any classic network of this size"
@@ -1557,6 +1559,9 @@ def lost_on_mnist():
         f"does nearly as well ({l1(PROJECTION):.4f}): for this decoder that encoder's numbers are worth "
         f"{less(l1(plain), l1(PROJECTION))} more than 64 random sums of the pixels. With one late drop they are better "
         f"({l1(late):.4f}, with its own decoder {l1(late, 'own_test_l1'):.4f})",
+        f"**Behind the INN the new decoder has {l1(inn):.4f}, its own has {l1(inn, 'own_test_l1'):.4f}**",
+        f"behind `classic_leaky` with one late drop ({l1(leaky):.4f})",
+        f"Beside the INN's own loss {pc(1 - above[1] / above[0])} of what `classic` lies above it is gone",
         f"{l1(deep):.4f}, with its own decoder {l1(deep, 'own_test_l1'):.4f}, in training {l1(deep, 'train_l1'):.4f}. "
         f"Its numbers are {pc(l1(deep) / l1(PROJECTION) - 1)} worse for this decoder",
     ]
