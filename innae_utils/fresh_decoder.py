@@ -236,12 +236,11 @@ def means(table):
         A table with the columns seeds, own_test_l1, test_l1, own_train_l1 and train_l1, sorted by bottleneck and
         test_l1.
     """
-    losses = ["own_test_l1", "test_l1", "own_train_l1", "train_l1"]
-    groups = table.assign(curve=list(map(title_of, table["model"], table["recipe"]))).groupby(
-        ["bottleneck", "curve"], sort=False
-    )
-    found = groups[losses].mean().assign(seeds=groups.size())
-    return found[["seeds", *losses]].sort_values(["bottleneck", "test_l1"])
+    table = table.assign(curve=list(map(title_of, table["model"], table["recipe"])))
+    groups = table.groupby(["bottleneck", "curve"], sort=False)
+    measured = ["own_test_l1", "test_l1", "own_train_l1", "train_l1"]
+    found = groups[measured].mean().assign(seeds=groups.size())
+    return found[["seeds", *measured]].sort_values(["bottleneck", "test_l1"])
 
 
 def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:

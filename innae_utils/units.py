@@ -128,8 +128,7 @@ def publish(table, folder: str | os.PathLike = PROJECT / "results") -> None:
     path, both = publishing.merged(table, "units", COLUMNS, [*PLACE, "layer"], WHAT, folder)
     if both["images"].nunique() > 1:
         raise ResultError(f"{path} would be of several numbers of images; measure all runs with the same")
-    with results.replacing(path) as part:
-        both.astype({"switching": "Int64"}).to_csv(part, index=False)  # a whole number, or nothing
+    publishing.write_table(both.astype({"switching": "Int64"}), path)  # a whole number, or nothing
 
 
 def published(dataset: str, folder: str | os.PathLike = PROJECT / "results"):
