@@ -74,26 +74,32 @@ def whitening(y: Tensor) -> tuple[Tensor, Tensor]:
     return exact.mean(0).float().to(y.device), (directions / deviations.clamp_min(floor)).float().to(y.device)
 
 
-def linear(kind: str, train: Images, k: int, seed: int) -> Encoder:
+def linear(kind: str, train: Images, test: Images, k: int, seed: int) -> tuple[Encoder, list[float]]:
     """An encoder that is no network, from images (B, C, H, W) to k numbers; to all D of them for `pixels`.
 
     Args:
         kind: `pca`, the first k components of the training images, `random`, k sums of all pixels, each weighed by a
             draw of the normal distribution, or `pixels`.
         train: the training images.
+        test: other images.
         k: 1 to D.
         seed: of the random weights.
+
+    Returns:
+        The encoder, and the L1 of training and test images with its own decoder, which only PCA has: else NaN.
     """
+    own = [math.nan, math.nan]
     if kind == "pixels":
-        return lambda x: x.flatten(1)
+        return nn.Flatten(), own
     if kind == "pca":
         fitted = pca.fit(train, k)
+        own = [pca.l1(fitted, part, k) for part in (train, test)]
         mean, columns = torch.from_numpy(fitted.mean_).float(), torch.from_numpy(fitted.components_.T.copy()).float()
     else:
         dim = train.pixels[0].numel()
         mean, columns = torch.zeros(dim), torch.randn(dim, k, generator=torch.Generator().manual_seed(seed))
     mean, columns = mean.to(train.device), columns.to(train.device)
-    return lambda x: (x.flatten(1) - mean) @ columns
+    return lambda x: (x.flatten(1) - mean) @ columns, own
 
 
 def new_decoder(dataset: str, k: int, seed: int) -> nn.Module:
@@ -190,11 +196,8 @@ def measure(
     def both(job: Mapping[str, Any]) -> dict[str, float]:
         k, kind, seed = job["bottleneck"], job["model"], job["seed"]
         try:
-            if kind == "pca":
-                fitted = pca.fit(train, k)
-                encoder, own = linear(kind, train, k, seed), [pca.l1(fitted, part, k) for part in (train, test)]
-            elif kind in LINEAR:
-                encoder, own = linear(kind, train, k, seed), [math.nan, math.nan]
+            if kind in LINEAR:
+                encoder, own = linear(kind, train, test, k, seed)
             elif job["recipe"] == UNTRAINED:
                 encoder = models.build(kind, dataset, k, seed=seed).to(train.device).eval().encode
                 own = [math.nan, math.nan]

@@ -45,10 +45,10 @@ def test_rounding_is_not_made_into_numbers():
 
 def test_the_encoders_that_are_not_trained():
     fitted, x = pca.fit(TRAIN, 5), TEST.batch(slice(None))
-    y = fresh_decoder.encoded(fresh_decoder.linear("pca", TRAIN, 5, 0), TEST)
+    y = fresh_decoder.encoded(fresh_decoder.linear("pca", TRAIN, TEST, 5, 0)[0], TEST)
     drawn = torch.from_numpy(fitted.mean_) + y.double() @ torch.from_numpy(fitted.components_)
     assert np.allclose(drawn, pca.reconstruct(fitted, x, 5).flatten(1), atol=1e-5)
-    one, again, other = (fresh_decoder.linear("random", TRAIN, 5, seed) for seed in (0, 0, 1))
+    one, again, other = (fresh_decoder.linear("random", TRAIN, TEST, 5, seed)[0] for seed in (0, 0, 1))
     assert torch.equal(one(x), again(x)) and not torch.equal(one(x), other(x))
     assert np.allclose(one(x) + one(x), one(2 * x), atol=1e-4), "sums"
     weights = one(torch.eye(64).view(64, 1, 8, 8))
@@ -85,7 +85,7 @@ def test_what_an_encoder_has_lost_cannot_be_drawn():
 
 def test_what_is_only_hidden_is_drawn_as_well():
     """Numbers mixed, scaled and shifted past use: the decoder gets the same white ones but for a rotation."""
-    plain = fresh_decoder.linear("pca", TRAIN, 8, 0)
+    plain = fresh_decoder.linear("pca", TRAIN, TEST, 8, 0)[0]
     mix = torch.linalg.qr(torch.randn(8, 8)).Q @ torch.diag(torch.logspace(-1, 1, 8))
     losses_of = [
         fresh_decoder.redraw(encoder, TRAIN, TEST, "digits", SHORT.scaled(20), 0, "fp32")[1]
@@ -140,7 +140,10 @@ def test_every_encoder_gets_a_decoder_once(runs, monkeypatch):
     assert set(table["epochs"]) == {1} and set(table["test_images"]) == {60}
     one, two = (
         really(encoder, TRAIN, TEST, "digits", SHORT.scaled(1), 0, "fp32")[1]
-        for encoder in (models.build("inn", "digits", 4, seed=0).encode, fresh_decoder.linear("random", TRAIN, 4, 0))
+        for encoder in (
+            models.build("inn", "digits", 4, seed=0).encode,
+            fresh_decoder.linear("random", TRAIN, TEST, 4, 0)[0],
+        )
     )
     assert list(table["test_l1"][[1, 5]]) == pytest.approx([one, two], rel=1e-5)
     list(fresh_decoder.measure(rows, root, TRAIN, TEST, path, epochs=1))

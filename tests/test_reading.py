@@ -45,8 +45,7 @@ SHARES = codes.shares(codes.published("mnist"))
 DIGITS_SPLIT = codes.shares(codes.published("digits")).sort_index()
 UNITS = units.published("mnist")
 DIGITS_FRESH = fresh_decoder.published("digits")
-FRESH = {"digits": fresh_decoder.means(DIGITS_FRESH)}
-MNIST_FRESH = fresh_decoder.published("mnist")
+FRESH = {name: fresh_decoder.means(fresh_decoder.published(name)) for name in ("digits", "mnist")}
 DEPTH = depth.beside_shallower(ROWS).set_index(["dataset", "model", "recipe", "bottleneck"]).sort_index()
 TUNED = ("classic", "tuned")
 OTHER, OTHER_CLASSIC = ("inn", "paper", "cifar10"), ("classic", "paper", "cifar10")
@@ -1418,15 +1417,15 @@ def depth_costs():
     ]
 
 
-def redrawn(k, *curve, split="test"):
-    """The mean L1 of a new decoder behind a curve's encoder, on digits; `split` "own_test" is of its own decoder."""
+def redrawn(k, *curve, split="test", dataset="digits"):
+    """The mean L1 of a new decoder behind a curve's encoder; `split` "own_test" is of its own decoder."""
     named = settings.curve_title(*curve) if len(curve) > 1 else curve[0]
-    return FRESH["digits"].loc[(k, named), f"{split}_l1"]
+    return FRESH[dataset].loc[(k, named), f"{split}_l1"]
 
 
 def on_mnist(curve, column="test_l1"):
     """The L1 of a new decoder behind an encoder on MNIST at 64, as text."""
-    return f"{fresh_decoder.means(MNIST_FRESH).loc[(64, curve), column]:.4f}"
+    return f"{FRESH['mnist'].loc[(64, curve), column]:.4f}"
 
 
 def beside(k, curve, plain, split="test"):
@@ -1434,13 +1433,14 @@ def beside(k, curve, plain, split="test"):
     return pc(redrawn(k, *curve, split=split) / redrawn(k, *plain, split=split) - 1)
 
 
-def gap_gone(k, split="own_test"):
+def gap_gone(k, split="own_test", dataset="digits"):
     """The share of the gap between `classic` and the INN, with their own decoders, that goes away with a new one.
 
     Beside the INN's own decoder (`split` "own_test") or the new one behind it ("test").
     """
-    before = redrawn(k, *PLAIN, split="own_test") - redrawn(k, "inn", "paper", split="own_test")
-    return pc(1 - (redrawn(k, *PLAIN) - redrawn(k, "inn", "paper", split=split)) / before)
+    inn = {each: redrawn(k, "inn", "paper", split=each, dataset=dataset) for each in ("own_test", split)}
+    classic, own = (redrawn(k, *PLAIN, split=each, dataset=dataset) for each in ("test", "own_test"))
+    return pc(1 - (classic - inn[split]) / (own - inn["own_test"]))
 
 
 def lost_or_not():
@@ -1527,7 +1527,7 @@ def lost_or_not():
 
 def lost_on_mnist():
     """New decoders behind kept encoders, on MNIST at 64."""
-    table = fresh_decoder.means(MNIST_FRESH).loc[64]
+    table = FRESH["mnist"].loc[64]
     assert table["seeds"].drop([PROJECTION, "PCA"]).eq(1).all(), "one run each"
 
     def l1(name, column="test_l1"):
@@ -1541,7 +1541,6 @@ def lost_on_mnist():
     assert l1(deep) >= l1(deep, "own_test_l1"), "nothing more, does not help"
     assert l1("PCA") == table["test_l1"].min() and l1(PROJECTION) < l1(deep)
     assert abs(l1(inn) / l1(leaky) - 1) < claims.MARGIN and l1("PCA") < l1(inn), "level; less than behind PCA"
-    above = [l1(plain, column) - l1(inn, "own_test_l1") for column in ("own_test_l1", "test_l1")]
     small = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["bottleneck"] == 64)]
     small = small[small["model"].isin(["classic", "classic_leaky"])].groupby(["model", "recipe"])["test_l1"].mean()
     assert l1("PCA") < small.min(), "less than any classic network of this size"
@@ -1561,7 +1560,7 @@ def lost_on_mnist():
         f"({l1(late):.4f}, with its own decoder {l1(late, 'own_test_l1'):.4f})",
         f"**Behind the INN the new decoder has {l1(inn):.4f}, its own has {l1(inn, 'own_test_l1'):.4f}**",
         f"behind `classic_leaky` with one late drop ({l1(leaky):.4f})",
-        f"Beside the INN's own loss {pc(1 - above[1] / above[0])} of what `classic` lies above it is gone",
+        f"Beside the INN's own loss {gap_gone(64, dataset='mnist')} of what `classic` lies above it is gone",
         f"{l1(deep):.4f}, with its own decoder {l1(deep, 'own_test_l1'):.4f}, in training {l1(deep, 'train_l1'):.4f}. "
         f"Its numbers are {pc(l1(deep) / l1(PROJECTION) - 1)} worse for this decoder",
     ]
