@@ -3,8 +3,8 @@
 Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [models=...] [recipes=...]
 
 `all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. The
-digits' curves that `make figures` trains are drawn again by themselves, into `in_short/` of the figures' folder; of a
-data set whose losses have been split, whose live units counted, whose networks made deeper, or whose encoders were
+digits' curves that `make figures` trains, and MNIST's that the paper has, are drawn again by themselves, into
+`in_short/` of the figures' folder; of a data set whose losses have been split, whose live units counted, whose networks made deeper, or whose encoders were
 given new decoders, those figures, too.
 `models` and `recipes` are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a
 folder of their own.
@@ -26,6 +26,7 @@ MEASURED = {  # notebooks that draw what was measured after training, and how it
 }  # fmt: skip
 IN_SHORT = {
     "digits": {"models": "inn,classic", "recipes": "paper,late"},  # what `make figures` draws
+    "mnist": {"models": ",".join(settings.DATASETS["mnist"].models), "recipes": "paper"},  # what the paper draws
 }
 
 
