@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from scipy.optimize import linprog
 from torch import nn
 
-from innae_utils import codes, data, figures, models, results, sweeps
+from innae_utils import codes, data, figures, models, results, study_figures, sweeps
 from innae_utils.results import ResultError
 
 
@@ -354,7 +354,7 @@ def test_the_figure_has_a_panel_a_curve_with_a_full_and_a_dashed_line_a_split(st
             for k in (4, 8) for seed in (0, 1) for split in ("train", "test")
         ]
     )  # fmt: skip
-    figure = figures.encoder_or_decoder(table)
+    figure = study_figures.encoder_or_decoder(table)
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert list(panels) == ["INN", "classic, late decay"]
     means = table.groupby(["model", "split", "bottleneck"])[["encoder_l1", "best_l1"]].mean()
@@ -371,7 +371,7 @@ def test_the_figure_has_a_panel_a_curve_with_a_full_and_a_dashed_line_a_split(st
                 assert drawn[colour, marked[split], line] == pytest.approx(means.loc[whose, split][kind])
         assert len(axes.collections) == 2, "what goes away is shaded, with a bar at every bottleneck"
     assert "Grey: the INN, for comparison" in figure.get_supxlabel().replace("\n", " ")
-    alone = figures.encoder_or_decoder(table[table["model"] == "classic"])
+    alone = study_figures.encoder_or_decoder(table[table["model"] == "classic"])
     assert len(alone.axes) == 1 and "Grey" not in alone.get_supxlabel()
     with pytest.raises(figures.FigureError, match="of one dataset"):
-        figures.encoder_or_decoder(pd.concat([table, table.assign(dataset="mnist")]))
+        study_figures.encoder_or_decoder(pd.concat([table, table.assign(dataset="mnist")]))

@@ -11,7 +11,7 @@ from conftest import published
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from innae_utils import cost, figures, models, sensitivity, settings
+from innae_utils import cost, figures, models, sensitivity, settings, study_figures
 
 
 def by_hand(model, dataset, bottleneck):
@@ -166,7 +166,7 @@ def test_a_recipe_that_is_not_known_here_is_left_out():
     nothing = cost.table(unknown)
     assert nothing.empty and list(nothing.columns) == list(cost.COLUMNS)
     with pytest.raises(figures.FigureError, match="no row of a trained model"):
-        figures.costs(nothing)
+        study_figures.costs(nothing)
 
 
 @pytest.mark.usefixtures("style")
@@ -174,7 +174,7 @@ def test_every_point_of_the_picture_has_its_name_and_none_lies_on_another():
     """Points of one place among them: what is near has its name on another side."""
     table = cost.table(some_rows())
     twin = table[table["model"] == "inn"].assign(model="inn_relu")
-    figure = figures.costs(pd.concat([table, twin, twin.assign(model="inn", change="learning rate x 2")]))
+    figure = study_figures.costs(pd.concat([table, twin, twin.assign(model="inn", change="learning rate x 2")]))
     (axes,) = figure.axes
     names = {text.get_text(): text.get_window_extent() for text in axes.texts}
     assert set(names) == {"INN", "INN with ReLUs", "INN, learning rate x 2", "classic, late decay", "PCA"}
@@ -197,7 +197,7 @@ def test_every_point_of_the_picture_has_its_name_and_none_lies_on_another():
 def test_a_name_beside_the_line_of_pca_stands_above_it():
     rows = some_rows()
     rows.loc[rows["model"] == "pca", "test_l1"] = 0.2  # the INN's mean
-    (axes,) = figures.costs(cost.table(rows)).axes
+    (axes,) = study_figures.costs(cost.table(rows)).axes
     (name,) = (text.get_window_extent() for text in axes.texts if text.get_text() == "INN")
     assert name.y0 > axes.transData.transform((1, 0.2))[1]
 
@@ -205,5 +205,5 @@ def test_a_name_beside_the_line_of_pca_stands_above_it():
 @pytest.mark.usefixtures("style")
 def test_curves_of_one_cost_have_a_picture():
     rows = pd.concat([published(model="classic", recipe=recipe, bottleneck=32) for recipe in ("paper", "late")])
-    low, high = figures.costs(cost.table(rows)).axes[0].get_xlim()
+    low, high = study_figures.costs(cost.table(rows)).axes[0].get_xlim()
     assert low < cost.training_flops("classic", "digits", 32) / 1e12 < high

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import row
 
-from innae_utils import depth, figures, settings
+from innae_utils import depth, figures, settings, study_figures
 
 
 def losses(model, *test_l1, **values):
@@ -82,7 +82,7 @@ def test_the_figure_has_a_line_a_curve_in_its_own_colour(style):
         *losses("classic", 0.04, recipe="tuned"), *losses("classic_double_depth", 0.03, recipe="borrowed"),
         *losses("classic_residual_double_depth", 0.05),
     ])  # fmt: skip
-    (axes,) = figures.depth(depth.beside_shallower(rows)).axes
+    (axes,) = study_figures.depth(depth.beside_shallower(rows)).axes
     lines = {line.get_label(): line for line in axes.lines}
     line = lines["classic double depth"]
     assert list(line.get_ydata()) == pytest.approx([0.06 / 0.045, 1.25])
@@ -97,4 +97,4 @@ def test_the_figure_has_a_line_a_curve_in_its_own_colour(style):
     lent = "classic double depth, tuned for classic"
     assert lines[lent].get_color() == figures.colour_of(lent)
     with pytest.raises(figures.FigureError, match="one dataset"):
-        figures.depth(depth.beside_shallower(rows)[:0])
+        study_figures.depth(depth.beside_shallower(rows)[:0])

@@ -8,7 +8,19 @@ from conftest import row
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from innae_utils import data, figures, fresh_decoder, losses, models, pca, publishing, results, settings, train
+from innae_utils import (
+    data,
+    figures,
+    fresh_decoder,
+    losses,
+    models,
+    pca,
+    publishing,
+    results,
+    settings,
+    study_figures,
+    train,
+)
 from innae_utils.results import ResultError
 
 TRAIN, TEST = data.load("digits", "train", limit=256), data.load("digits", "test", limit=60)
@@ -233,7 +245,7 @@ def test_the_means_are_over_seeds_and_sorted_by_what_the_new_decoders_reach():
 
 
 def test_the_figure_has_a_panel_a_bottleneck_and_in_it_a_line_a_curve(style):
-    figure = figures.fresh_decoder(table_of())
+    figure = study_figures.fresh_decoder(table_of())
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["$k$ = 16", "$k$ = 32"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["INN", "classic"]
     for axes, count in zip(figure.axes, (2, 1), strict=True):
@@ -263,10 +275,10 @@ def test_the_figure_has_a_panel_a_bottleneck_and_in_it_a_line_a_curve(style):
         and "360 test images" in said
     )
     five = pd.concat([table_of().query("bottleneck == 16").assign(bottleneck=k) for k in (2, 4, 8, 16, 32)])
-    numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figures.fresh_decoder(five).axes]
+    numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in study_figures.fresh_decoder(five).axes]
     assert numbered == [False, False, True, True, True], "three and two: the third has none below"
     with pytest.raises(figures.FigureError, match="needs a trained network"):
-        figures.fresh_decoder(table_of().query("model in ['pca', 'random'] or recipe == 'untrained'"))
+        study_figures.fresh_decoder(table_of().query("model in ['pca', 'random'] or recipe == 'untrained'"))
 
 
 def test_l1_is_that_of_the_losses():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import NOTEBOOKS, build_random, papermill
 
-from innae_utils import data, figures, inn, models, parameters, publishing, sensitivity, settings, train
+from innae_utils import data, inn, models, parameters, publishing, sensitivity, settings, study_figures, train
 from innae_utils.bottleneck import InvertibleAutoencoder
 from innae_utils.results import ResultError
 from innae_utils.settings import ParameterError, find_recipe
@@ -338,7 +338,7 @@ def test_a_training_that_diverges_is_told_and_not_drawn(tmp_path, images, monkey
     pd.testing.assert_frame_equal(pd.DataFrame(list(sensitivity.measure(plan(tmp_path), images))), table)
     one = table_of()
     one.loc[one["change"] == "batch x 2", "test_l1"] = float("nan")
-    (axes,) = figures.changes(one, publishing.read_printed()).axes
+    (axes,) = study_figures.changes(one, publishing.read_printed()).axes
     drawn = pd.DataFrame({"x": axes.lines[0].get_xdata(), "y": axes.lines[0].get_ydata()}).dropna()
     assert len(drawn) == len(OF_CLASSIC) - 1
 
@@ -406,14 +406,14 @@ def test_what_is_no_result_is_not_published(tmp_path, table, said):
 
 def test_the_figure_has_a_dot_a_training_and_the_papers_band():
     both = pd.concat([table_of(), table_of(seed=1), table_of(bottleneck=12)])
-    left, right = figures.changes(both, publishing.read_printed()).axes
+    left, right = study_figures.changes(both, publishing.read_printed()).axes
     assert left.get_title() == "classic, $k$ = 12"
     assert len(right.lines[0].get_xdata()) == 2 * len(left.lines[0].get_xdata()) == 2 * len(OF_CLASSIC)
     assert [label.get_text() for label in left.get_yticklabels()] == OF_CLASSIC[::-1]
     (band,) = right.patches
     assert band.get_x() == pytest.approx(0.0355 - 0.0004) and band.get_width() == pytest.approx(0.0008)
     assert right.lines[1].get_xdata()[0] == pytest.approx(0.04), "where the unchanged one is"
-    (turned,) = figures.changes(table_of()[::-1], publishing.read_printed()).axes
+    (turned,) = study_figures.changes(table_of()[::-1], publishing.read_printed()).axes
     assert turned.lines[1].get_xdata()[0] == pytest.approx(0.04), "in whatever order"
 
 
@@ -421,7 +421,7 @@ def test_the_figure_tells_models_apart():
     other = table_of(model="inn", test_l1=0.02).assign(epochs=10)
     other.loc[other["change"] == "schedule x 2", "epochs"] = 20
     other = other[other["change"].isin(["as it is", "schedule x 2"])]
-    figure = figures.changes(pd.concat([table_of(), other]), publishing.read_printed())
+    figure = study_figures.changes(pd.concat([table_of(), other]), publishing.read_printed())
     above, below = figure.axes
     assert (above.get_title(), below.get_title()) == ("classic, $k$ = 64", "INN, $k$ = 64"), "few changes below many"
     assert list(below.lines[0].get_xdata()) == [0.02, 0.02]
@@ -429,7 +429,7 @@ def test_the_figure_tells_models_apart():
     assert len(above.lines[0].get_xdata()) == len(OF_CLASSIC)
     losses = {8: 0.05, 12: 0.04, 16: 0.03, 64: 0.02}
     tables = [table_of(bottleneck=k, test_l1=at) for k, at in losses.items()]
-    several = figures.changes(pd.concat(tables), publishing.read_printed())
+    several = study_figures.changes(pd.concat(tables), publishing.read_printed())
     places = [axes.get_subplotspec() for axes in several.axes]
     assert [(at.rowspan.start, at.colspan.start) for at in places] == [(0, 0), (0, 3), (1, 0), (1, 3)], "two rows"
     limits = [axes.get_xlim() for axes in several.axes]

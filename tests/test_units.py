@@ -4,7 +4,7 @@ import torch
 from conftest import row
 from torch import nn
 
-from innae_utils import data, figures, layers, models, publishing, results, units
+from innae_utils import data, layers, models, publishing, results, study_figures, units
 from innae_utils.results import ResultError
 
 IMAGES = data.load("digits", "train", limit=120)
@@ -161,7 +161,7 @@ def test_what_is_published_is_of_the_runs_that_are_published(kind):
 
 def test_the_figure_has_a_panel_a_curve_and_a_line_in_it_a_bottleneck(style):
     both = pd.concat([table_of(), table_of(seed=1).assign(live=0), table_of(model="classic_leaky", bottleneck=4)])
-    figure = figures.live_units(pd.concat([both, table_of(model="classic_leaky")]))
+    figure = study_figures.live_units(pd.concat([both, table_of(model="classic_leaky")]))
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert list(panels) == ["classic", "classic leaky"]
     lines = [{line.get_label(): list(line.get_ydata()) for line in axes.lines} for axes in panels.values()]
@@ -172,7 +172,7 @@ def test_the_figure_has_a_panel_a_curve_and_a_line_in_it_a_bottleneck(style):
     said = figure.get_supxlabel().replace("\n", " ")
     assert "E: the encoder's hidden layers, of 512, 256 units. D: the decoder's hidden layers, of 128 units" in said
     assert "Means over seeds;" in said
-    assert "A line is one run;" in figures.live_units(table_of()).get_supxlabel()
+    assert "A line is one run;" in study_figures.live_units(table_of()).get_supxlabel()
 
 
 def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_short_runs_apart(style):
@@ -180,7 +180,7 @@ def test_the_figure_puts_a_deeper_networks_layers_in_their_places_and_tells_shor
         ("encoder 1", "encoder 2", "encoder 3"), ("decoder 1", "decoder 2", "decoder 3"),
     )]  # fmt: skip
     short = [table_of(recipe=f"paper-epochs{n}") for n in (10, 5, 2)]
-    figure = figures.live_units(pd.concat([table_of(), *deep, *short]))
+    figure = study_figures.live_units(pd.concat([table_of(), *deep, *short]))
     labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
     assert labels == ["E1", "E2", "E3", "D1", "D2", "D3"]
     assert "D: the decoder's hidden layers, of 128 or 512" in figure.get_supxlabel().replace("\n", " ")

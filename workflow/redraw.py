@@ -4,8 +4,8 @@ Usage: python workflow/redraw.py [dataset=all] [figures=FOLDER] [bottleneck=K] [
 
 `all` draws figures 5 and 6 of every data set that has published rows, and the whole of figure 5 in one sheet. The
 digits' curves that `make figures` trains, and MNIST's that the paper has, are drawn again by themselves, into
-`in_short/` of the figures' folder; of a data set whose losses have been split, whose live units counted, whose networks made deeper, or whose encoders were
-given new decoders, those figures, too.
+`in_short/` of the figures' folder; of a data set whose losses have been split, whose live units counted, whose networks
+made deeper, or whose encoders were given new decoders, those figures, too.
 `models` and `recipes` are lists with commas: figures 5 and 6 of one data set are drawn with these curves alone, into a
 folder of their own.
 """
