@@ -12,9 +12,9 @@ References: sections 2.2, 3 and 4 of the paper.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,6 +62,7 @@ TOLERANCES = {  # what each is, for claims.md and 21_claims
     "REDRAWS": "how often a claim is judged again, every loss moved by the scatter between seeds",
     "MIN_FREEDOM": "degrees of freedom that an estimate of that scatter needs",
 }
+VARIED = ("COMPARABLE", "SIGNIFICANT", "MARGIN", "SATURATION_TOLERANCE", "DIVERGENCE", "SLIGHT", "ABOUT")
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,13 @@ class Measured:
         rows: finished runs, columns `results.ROW`; quick and cut-short ones are left out here.
         studies: trials of tuning studies, columns `tuning.COLUMNS`.
         curves: learning curves: dataset, model, recipe, bottleneck, seed, epoch, lr, and the loss terms.
+        tolerances: other values for some of `VARIED`, to see what hangs on them.
     """
 
     rows: pd.DataFrame
     studies: pd.DataFrame | None = None
     curves: pd.DataFrame | None = None
+    tolerances: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         rows = self.rows[self.rows["preset"] == "full"]
@@ -152,6 +155,10 @@ class Measured:
                 losses.setdefault(int(k), []).append(float(loss))
             self._means[key] = {k: float(np.mean(losses[k])) for k in sorted(losses)}
         return dict(self._means[key])
+
+    def tolerance(self, name: str) -> float:
+        """One of `VARIED`: the constant of that name, unless these tables are judged by another value."""
+        return self.tolerances.get(name, globals()[name])
 
     def kept(self, find: Callable, name: str, *place: Any) -> Any:
         """What a function finds in `studies` or `curves` (name), computed once for all redraws."""
@@ -189,6 +196,11 @@ def published(folder: Path = PROJECT / "results") -> Measured:
 def published_ledger(folder: Path = PROJECT / "results") -> pd.DataFrame:
     """The `ledger` of what is published: every claim judged by its rows, beside the printed curves."""
     return ledger(published(folder), printed(publishing.read_printed(folder)))
+
+
+def published_varied(folder: Path = PROJECT / "results") -> pd.DataFrame:
+    """`at_other_tolerances` of what is published."""
+    return at_other_tolerances(published(folder), printed(publishing.read_printed(folder)))
 
 
 def local(root: str | Path) -> Measured:
@@ -316,7 +328,7 @@ def border(measured: Measured, dataset: str) -> float | None:
     here, curve = panel(dataset), measured.curve(dataset, "classic")
     if here.saturates:
         return here.saturates[1]
-    return saturation(curve) if here.largest in curve else None
+    return saturation(curve, measured.tolerance("SATURATION_TOLERANCE")) if here.largest in curve else None
 
 
 def large(measured: Measured, dataset: str, *curves: Mapping[int, float]) -> list[int]:
@@ -337,10 +349,20 @@ def _large_missing(measured: Measured, dataset: str, *models: str) -> list[str]:
     return missing
 
 
-def below(lower: Mapping[int, float], upper: Mapping[int, float], ks: list[int], by: float = MARGIN) -> bool:
-    """Whether a curve lies below another: at the largest of `ks` by more than `by`, and nowhere above by the margin."""
-    never_above = all(lower[k] < (1 + MARGIN) * upper[k] for k in ks)
-    return never_above and lower[max(ks)] < (1 - by) * upper[max(ks)]
+def below(
+    lower: Mapping[int, float], upper: Mapping[int, float], ks: list[int], margin: float, by: float | None = None
+) -> bool:
+    """Whether a curve lies below another: at the largest of `ks` by more than `by`, and nowhere above by the margin.
+
+    Without `by`, that is the margin, too.
+
+    Example:
+        >>> low, high = {32: 0.020, 64: 0.015}, {32: 0.020, 64: 0.016}
+        >>> below(low, high, [32, 64], 0.02), below(low, high, [32, 64], 0.02, by=0.1)
+        (True, False)
+    """
+    never_above = all(lower[k] < (1 + margin) * upper[k] for k in ks)
+    return never_above and lower[max(ks)] < (1 - (margin if by is None else by)) * upper[max(ks)]
 
 
 def percent(share: float) -> str:
@@ -370,15 +392,15 @@ def claim_1(measured: Measured, dataset: str) -> Verdict:
     inn, classic = measured.curve(dataset, "inn"), measured.curve(dataset, "classic")
     ks = sorted(k for k in set(inn) & set(classic) if limit is not None and k <= limit)
     apart = {k: inn[k] / classic[k] - 1 for k in ks}
-    worst = max(apart, key=lambda k: abs(apart[k]), default=None)
-    if len(ks) < MIN_POINTS and (worst is None or abs(apart[worst]) <= COMPARABLE):
+    worst, comparable = max(apart, key=lambda k: abs(apart[k]), default=None), measured.tolerance("COMPARABLE")
+    if len(ks) < MIN_POINTS and (worst is None or abs(apart[worst]) <= comparable):
         where = f"up to {limit:g}" if limit is not None else f"and classic at k = {panel(dataset).largest}"
         return lacking([f"INN and classic at {MIN_POINTS} bottlenecks {where}"])
     side = "above" if apart[worst] > 0 else "below"
     evidence = f"{len(ks)} bottlenecks up to {ks[-1]}: INN at most {percent(apart[worst])} {side} classic (k = {worst})"
     if len(ks) == 1:
         evidence = f"at {worst} alone: INN {percent(apart[worst])} {side} classic"
-    return judged(abs(apart[worst]) <= COMPARABLE, evidence)
+    return judged(abs(apart[worst]) <= comparable, evidence)
 
 
 def claim_2(measured: Measured, dataset: str) -> Verdict:
@@ -398,7 +420,8 @@ def saturates(measured: Measured, dataset: str, model: str) -> Verdict:
     """Whether a model's curve saturates about where the paper says that it does; see `claim_2`."""
     here, curve, name = panel(dataset), measured.curve(dataset, model), MODEL_TITLES[model]
     low, high = here.saturates or (min(here.bottlenecks), here.largest)
-    low, high = low / ABOUT, high * ABOUT
+    about, flat = measured.tolerance("ABOUT"), measured.tolerance("SATURATION_TOLERANCE")
+    low, high = low / about, high * about
     missing = [] if here.largest in curve else [f"{name} at k = {here.largest}"]
     if here.saturates:
         near = [k for k in here.bottlenecks if low <= k <= high]
@@ -412,15 +435,15 @@ def saturates(measured: Measured, dataset: str, model: str) -> Verdict:
         missing.append(f"{name} at more than {MIN_POINTS} bottlenecks")
     if missing:
         return lacking(missing)
-    found, last = saturation(curve), f"{at(curve, here.largest)} at {here.largest}"
+    found, last = saturation(curve, flat), f"{at(curve, here.largest)} at {here.largest}"
     if found == here.largest:
         return judged(False, f"{name} still falls at the largest bottleneck ({last})")
     unsure = []
-    for low_k in dips(curve):
+    for low_k in dips(curve, flat):
         fall = f"{name} falls from {at(curve, found)} at {found} to {at(curve, low_k)} at {low_k}, and has {last}"
         places = sorted({found, low_k, here.largest})
         seeds = _seeds_at(measured, dataset, model, places)
-        showing = sum(one[low_k] < (1 - SATURATION_TOLERANCE) * one[found] for one in seeds.values())
+        showing = sum(one[low_k] < (1 - flat) * one[found] for one in seeds.values())
         if len(seeds) >= MIN_SEEDS and 2 * showing > len(seeds):
             return judged(False, fall)
         wanted = MIN_SEEDS if len(seeds) < MIN_SEEDS else len(seeds) + 1
@@ -437,15 +460,15 @@ def saturates(measured: Measured, dataset: str, model: str) -> Verdict:
     return judged(low <= found <= high, f"{name} saturates at {found} ({at(curve, found)}, and {last}; {ks})")
 
 
-def dips(curve: Mapping[int, float]) -> list[int]:
+def dips(curve: Mapping[int, float], tolerance: float = SATURATION_TOLERANCE) -> list[int]:
     """Where a curve that seems to have saturated falls by more than the tolerance all the same, the lowest place first.
 
     Example:
         >>> dips({8: 0.046, 12: 0.040, 32: 0.036, 48: 0.0355, 64: 0.039}), dips({12: 0.040, 32: 0.0385, 64: 0.039})
         ([48, 32], [])
     """
-    found = saturation(curve)
-    lower = [k for k in curve if k > found and curve[k] < (1 - SATURATION_TOLERANCE) * curve[found]]
+    found = saturation(curve, tolerance)
+    lower = [k for k in curve if k > found and curve[k] < (1 - tolerance) * curve[found]]
     return sorted(lower, key=curve.__getitem__)
 
 
@@ -473,16 +496,16 @@ def claim_3(measured: Measured, dataset: str) -> Verdict:
     last = max(ks)
     if since is None:
         return lacking([f"INN at k = {halfway(dataset)}"])
-    falls, lowest = _falls(dataset, inn), min(inn, key=inn.__getitem__)
+    falls, lowest, margin = _falls(measured, dataset, inn), min(inn, key=inn.__getitem__), measured.tolerance("MARGIN")
     evidence = f"INN {at(inn, last)} and classic {at(classic, last)} at {last}; the INN's curve "
-    against = lowest if inn[lowest] < (1 - MARGIN) * inn[last] else since
+    against = lowest if inn[lowest] < (1 - margin) * inn[last] else since
     evidence += "falls to the end" if falls else f"no longer falls ({at(inn, against)} at {against})"
     ahead = [k for k in ks if classic[k] < inn[k]]
     evidence += f"; classic is better at {', '.join(map(str, ahead))}" if ahead else ""
     for how, curve in QUOTED.items():
         other = measured.curve(dataset, *curve)
         evidence += f"; with {how} classic has {at(other, last)}" if last in other else ""
-    return judged(falls and below(inn, classic, ks, SIGNIFICANT), evidence)
+    return judged(falls and below(inn, classic, ks, margin, measured.tolerance("SIGNIFICANT")), evidence)
 
 
 def halfway(dataset: str) -> int:
@@ -502,11 +525,11 @@ def doubling(dataset: str, curve: Mapping[int, float]) -> int | None:
     return max((k for k in curve if halfway(dataset) <= k <= here.largest / 2), default=None)
 
 
-def _falls(dataset: str, curve: Mapping[int, float]) -> bool:
+def _falls(measured: Measured, dataset: str, curve: Mapping[int, float]) -> bool:
     """Whether a curve falls over the last doubling by more than the tolerance of saturation, and rises nowhere."""
     last = curve[panel(dataset).largest]
-    fallen = last < (1 - SATURATION_TOLERANCE) * curve[doubling(dataset, curve)]
-    return fallen and (1 - MARGIN) * last <= min(curve.values())
+    fallen = last < (1 - measured.tolerance("SATURATION_TOLERANCE")) * curve[doubling(dataset, curve)]
+    return fallen and (1 - measured.tolerance("MARGIN")) * last <= min(curve.values())
 
 
 def claim_4(measured: Measured, dataset: str) -> Verdict:
@@ -518,13 +541,13 @@ def claim_4(measured: Measured, dataset: str) -> Verdict:
     if missing := lacking(_large_missing(measured, dataset, *names)):
         return missing
     classic, narrow, wide, inn = curves = [measured.curve(dataset, model) for model in names]
-    ks = large(measured, dataset, *curves)
-    better = below(narrow, classic, ks) and below(wide, classic, ks)
+    ks, margin = large(measured, dataset, *curves), measured.tolerance("MARGIN")
+    better = below(narrow, classic, ks, margin) and below(wide, classic, ks, margin)
     close = max(abs(wide[k] / narrow[k] - 1) for k in ks)
-    behind = below(inn, narrow, ks) and below(inn, wide, ks)
+    behind = below(inn, narrow, ks, margin) and below(inn, wide, ks, margin)
     losses = ", ".join(f"{MODEL_TITLES[m]} {at(c, max(ks))}" for m, c in zip(names, curves, strict=True))
     evidence = f"at {max(ks)}: {losses}; 1024 and 2048 differ by up to {percent(close)}"
-    return judged(better and close <= COMPARABLE and behind, evidence)
+    return judged(better and close <= measured.tolerance("COMPARABLE") and behind, evidence)
 
 
 def claim_5(measured: Measured, dataset: str) -> Verdict:
@@ -539,14 +562,14 @@ def claim_5(measured: Measured, dataset: str) -> Verdict:
     missing = [f"{MODEL_TITLES[model]} at k = {last}" for model, loss in found.items() if loss is None]
     curve, deep = measured.curve(dataset, "classic_deep"), found.pop("classic_deep")
     known = {model: loss for model, loss in found.items() if loss is not None}
-    highest = deep is not None and all(loss < (1 - MARGIN) * deep for loss in known.values())
+    highest = deep is not None and all(loss < (1 - measured.tolerance("MARGIN")) * deep for loss in known.values())
     since = doubling(dataset, curve)
     missing += [] if since else [f"{MODEL_TITLES['classic_deep']} at k = {halfway(dataset)}"]
     if deep is None or (missing and highest):
         return lacking(missing)
     losses = ", ".join(f"{MODEL_TITLES[model]} {loss:.4f}" for model, loss in {"classic_deep": deep, **known}.items())
     evidence = f"at {last}: {losses}"
-    if highest and _falls(dataset, curve):
+    if highest and _falls(measured, dataset, curve):
         return judged(False, f"{evidence}; but it still falls ({at(curve, since)} at {since})")
     return judged(highest, evidence)
 
@@ -604,7 +627,8 @@ def claim_7(measured: Measured, dataset: str) -> Verdict:
         missing += [winner] if tuned is None else []
         if tuned is not None and plain is not None and tuned > plain:
             missing.append(f"{winner} that is better than the paper's settings ({tuned:.4f}, and {plain:.4f})")
-    behind = [key for key, loss in losses.items() if k in inn and inn[k] < (1 - MARGIN) * loss]
+    margin = measured.tolerance("MARGIN")
+    behind = [key for key, loss in losses.items() if k in inn and inn[k] < (1 - margin) * loss]
     if k not in inn or (missing and len(behind) == len(losses)):
         return lacking(missing)
     evidence = [f"at {k}: INN {at(inn, k)}"]
@@ -663,10 +687,11 @@ def claim_8(measured: Measured, dataset: str) -> Verdict:
         f"{len(rows)} run{'s' * (len(rows) > 1)} from k = {rows['bottleneck'].min()}: "
         f"test L1 {far} training L1 ({where}: {worst['train_l1']:.4f} in training, {worst['test_l1']:.4f} in the test)"
     )
-    if (small["gap"].abs() > DIVERGENCE).any():
+    divergence = measured.tolerance("DIVERGENCE")
+    if (small["gap"].abs() > divergence).any():
         _, far, where = farthest(small)
         evidence += f"; at smaller k {far} it ({where})"
-    close = abs(worst["gap"]) <= DIVERGENCE
+    close = abs(worst["gap"]) <= divergence
     if close and missing:
         return lacking(missing)
     return judged(close, evidence)
@@ -728,7 +753,8 @@ def claim_10(measured: Measured, dataset: str) -> Verdict:
     quality = losses["without"] / losses["with"] - 1
     slower = runs["slower"].mean()
     worst = quality.abs().idxmax()
-    dispensable, harmless, faster = quality.max() <= COMPARABLE, quality.min() >= -COMPARABLE, slower > SLIGHT
+    comparable, faster = measured.tolerance("COMPARABLE"), slower > measured.tolerance("SLIGHT")
+    dispensable, harmless = quality.max() <= comparable, quality.min() >= -comparable
     ks = ", ".join(map(str, seeds.index))
     evidence = (
         f"{len(runs)} pairs of runs at k = {ks}; "
@@ -903,18 +929,53 @@ def ledger(measured: Measured, paper: Measured) -> pd.DataFrame:
         number, claim, section, dataset, ours, leaning, evidence, missing (a verdict from our rows), and paper,
         paper_evidence, paper_missing (one from the printed curves).
     """
-    others = [d for d in settings.DATASETS if d not in (*PAPER, "images") and (measured.rows["dataset"] == d).any()]
     found = []
-    for claim in CLAIMS:
-        for dataset in (*claim.datasets, *(others if claim.elsewhere else ())):
-            place = {"number": claim.number, "claim": claim.short, "section": claim.section, "dataset": dataset}
-            ours = steady(claim, measured, dataset)
-            theirs = _of_the_paper(claim, paper, dataset)
-            found.append({**place, "ours": ours.verdict, "leaning": ours.leaning})
-            found[-1] |= {"evidence": ours.evidence, "missing": ours.missing}
-            printed_verdict = UNPRINTED if theirs.verdict == OPEN else theirs.verdict
-            found[-1] |= {"paper": printed_verdict, "paper_evidence": theirs.evidence, "paper_missing": theirs.missing}
+    for claim, dataset in _asked(measured):
+        place = {"number": claim.number, "claim": claim.short, "section": claim.section, "dataset": dataset}
+        ours = steady(claim, measured, dataset)
+        theirs = _of_the_paper(claim, paper, dataset)
+        found.append({**place, "ours": ours.verdict, "leaning": ours.leaning})
+        found[-1] |= {"evidence": ours.evidence, "missing": ours.missing}
+        printed_verdict = UNPRINTED if theirs.verdict == OPEN else theirs.verdict
+        found[-1] |= {"paper": printed_verdict, "paper_evidence": theirs.evidence, "paper_missing": theirs.missing}
     return pd.DataFrame(found)
+
+
+def _asked(measured: Measured) -> Iterator[tuple[Claim, str]]:
+    """Every claim with every data set that it can be asked of: the paper's, and others that have been measured."""
+    others = [d for d in settings.DATASETS if d not in (*PAPER, "images") and (measured.rows["dataset"] == d).any()]
+    for claim in CLAIMS:
+        yield from ((claim, dataset) for dataset in (*claim.datasets, *(others if claim.elsewhere else ())))
+
+
+def at_other_tolerances(measured: Measured, paper: Measured) -> pd.DataFrame:
+    """What hangs on a tolerance: the verdicts of the means with one of `VARIED` at half and at twice its value.
+
+    ABOUT is a factor: its root and its square stand for half and twice. Nothing is redrawn: a claim that the ledger
+    calls undecided has the verdict here that the means have.
+
+    Args:
+        measured, paper: as for `ledger`.
+
+    Returns:
+        A line each tolerance, value, claim and data set, ours and the paper's: tolerance, value, number, dataset, whose
+        ("ours" or "printed"), usual (the verdict by the usual value), verdict. Those that cannot be judged by either
+        value are left out.
+    """
+    found = []
+    for name in VARIED:
+        usual = globals()[name]
+        values = (usual**0.5, usual**2) if name == "ABOUT" else (usual / 2, usual * 2)
+        for value in values:
+            tables = {"ours": measured, "printed": paper}
+            changed = {whose: replace(table, tolerances={name: value}) for whose, table in tables.items()}
+            for claim, dataset in _asked(measured):
+                judge = {"ours": claim.judge, "printed": lambda table, on, claim=claim: _of_the_paper(claim, table, on)}
+                for whose, table in tables.items():
+                    before, after = (judge[whose](each, dataset).verdict for each in (table, changed[whose]))
+                    if {before, after} != {OPEN}:
+                        found.append((name, value, claim.number, dataset, whose, before, after))
+    return pd.DataFrame(found, columns=["tolerance", "value", "number", "dataset", "whose", "usual", "verdict"])
 
 
 def _of_the_paper(claim: Claim, paper: Measured, dataset: str) -> Verdict:
@@ -925,11 +986,52 @@ def _of_the_paper(claim: Claim, paper: Measured, dataset: str) -> Verdict:
     return claim.judge(paper, dataset)
 
 
-def written_out(found: pd.DataFrame) -> str:
+def turned(varied: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts of `at_other_tolerances` that are not the usual ones."""
+    return varied[varied["verdict"] != varied["usual"]]
+
+
+def turned_table(varied: pd.DataFrame) -> str:
+    """The verdicts that turn with a tolerance, as a Markdown table: a line each.
+
+    Args:
+        varied: of `at_other_tolerances`.
+
+    Returns:
+        Lines without a last newline.
+    """
+    lines = ["| tolerance | usual value | here | claim | of | usual verdict | here |", "|---" * 7 + "|"]
+    for row in turned(varied).itertuples():
+        of = title(row.dataset) + (", the printed curves" if row.whose == "printed" else "")
+        usual = f"{globals()[row.tolerance]:.3g}"
+        verdicts = f"{SIGNS[row.usual].strip('*')} | {SIGNS[row.verdict].strip('*')}"
+        lines.append(f"| {row.tolerance} | {usual} | {row.value:.3g} | {row.number} | {of} | {verdicts} |")
+    return "\n".join(lines)
+
+
+def _of_tolerances(varied: pd.DataFrame) -> list[str]:
+    """The section of `written_out` on what hangs on the tolerances."""
+    place = ["whose", "number", "dataset"]
+    counts = {name: table.drop_duplicates(place)["whose"].value_counts() for name, table in (
+        ("all", varied), ("turned", turned(varied)),
+    )}  # fmt: skip
+    ours, printed_ones = (
+        f"{counts['turned'].get(whose, 0)} of {counts['all'].get(whose, 0)}" for whose in ("ours", "printed")
+    )
+    said = (
+        "Each tolerance alone at half and at twice its value (of ABOUT, a factor, the root and the square), judged by "
+        "the means, without redraws; where a verdict above is undecided, it is that of the means which is compared. So "
+        f"{ours} verdicts on our rows turn somewhere, and {printed_ones} on the printed curves:"
+    )
+    return ["", "## What hangs on the tolerances", "", said, "", turned_table(varied)]
+
+
+def written_out(found: pd.DataFrame, varied: pd.DataFrame) -> str:
     """The ledger with all of its evidence in Markdown: a section a claim, and in it a line a data set.
 
     Args:
         found: of `ledger`.
+        varied: of `at_other_tolerances`, for the section at the end.
     """
     lines = [
         "# The paper's claims, with the evidence", "",
@@ -948,7 +1050,7 @@ def written_out(found: pd.DataFrame) -> str:
             lines.append(f"- **{title(row.dataset)}: {row.ours}.** {row.evidence or f'Missing: {row.missing}'}")
             if row.paper != UNPRINTED:
                 lines.append(f"  - The printed curves: {row.paper}. {row.paper_evidence}")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_of_tolerances(varied)]) + "\n"
 
 
 SIGNS = {HOLDS: "holds", FAILS: "**does not hold**", UNDECIDED: "undecided", OPEN: "not yet"}

@@ -87,7 +87,10 @@ def main(arguments: list[str]) -> int:
         text = publishing.replace_block(readme.read_text(), BLOCK, publishing.readme_table())
         found = claims.published_ledger()
         text = publishing.replace_block(text, LEDGER, claims.table(found))
-        for page, written in (("claims.md", claims.written_out(found)), ("points.md", publishing.every_point())):
+        for page, written in (
+            ("claims.md", claims.written_out(found, claims.published_varied())),
+            ("points.md", publishing.every_point()),
+        ):
             with results.replacing(publishing.PUBLISHED / page) as part:
                 part.write_text(written)
         with results.replacing(readme) as part:
