@@ -39,7 +39,8 @@ def ratios(ours: Measured, paper: Measured) -> Figure:
                 name = f"{claims.title(dataset)}, {label}"
                 xs = [k / border for k in ratio]
                 axes.plot(xs, list(ratio.values()), style, color=f"C{place}", linewidth=width, markersize=3, label=name)
-    axes.axhspan(1 - claims.COMPARABLE, 1 + claims.COMPARABLE, color="0.93", zorder=0)
+    comparable = ours.tolerance("COMPARABLE")
+    axes.axhspan(1 - comparable, 1 + comparable, color="0.93", zorder=0)
     axes.axvline(1, color="0.6", linewidth=0.8)
     axes.set(xscale="log", xlabel="bottleneck / the bottleneck where classic saturates", ylim=(0, None))
     axes.set_ylabel("test L1, INN / classic")
@@ -81,17 +82,18 @@ def _models(measured: Measured, dataset: str) -> list[str]:
 
 
 def _draw_saturations(axes: Axes, measured: Measured, dataset: str) -> None:
-    models = _models(measured, dataset)
+    models, flat = _models(measured, dataset), measured.tolerance("SATURATION_TOLERANCE")
     colours = {label: colour_of(label) for label in (settings.curve_title(model, "paper") for model in models)}
     for model, (label, colour) in zip(models, colours.items(), strict=True):
         curve = measured.curve(dataset, model)
         axes.plot(list(curve), list(curve.values()), "o-", markersize=3, linewidth=1.2, color=colour, label=label)
         judged = is_classic(model) and claims.saturates(measured, dataset, model).verdict != claims.OPEN
-        if judged and not claims.dips(curve):
-            found = saturation(curve)
+        if judged and not claims.dips(curve, flat):
+            found = saturation(curve, flat)
             axes.plot(found, curve[found], "o", markersize=10, fillstyle="none", color=colour)
     if said := claims.panel(dataset).saturates:
-        axes.axvspan(said[0] / claims.ABOUT, said[1] * claims.ABOUT, color="0.93", zorder=0)
+        about = measured.tolerance("ABOUT")
+        axes.axvspan(said[0] / about, said[1] * about, color="0.93", zorder=0)
 
 
 def tuned(ours: Measured) -> Figure:
@@ -136,7 +138,8 @@ def train_against_test(ours: Measured) -> Figure:
     figure, axes = plt.subplots(figsize=(7.6, 2.6))
     for dataset, part in rows.groupby("dataset", sort=False):
         axes.plot(part["bottleneck"], part["test_l1"] / part["train_l1"], "o", alpha=0.8, label=claims.title(dataset))
-    axes.axhspan(1 - claims.DIVERGENCE, 1 + claims.DIVERGENCE, color="0.93", zorder=0)
+    divergence = ours.tolerance("DIVERGENCE")
+    axes.axhspan(1 - divergence, 1 + divergence, color="0.93", zorder=0)
     axes.set(xscale="log", xlabel="bottleneck $k$", ylabel="test L1 / training L1")
     _whole_numbers(axes, rows["bottleneck"])
     axes.legend()

@@ -1590,6 +1590,29 @@ def pca():
     ]
 
 
+@cache
+def what_hangs():
+    """The sentence on the verdicts that turn with a tolerance, as computed."""
+    varied = claims.published_varied()
+    turned = claims.turned(varied).query("whose == 'ours' and usual != @claims.OPEN")
+    places = turned.groupby("number")["dataset"].agg(
+        lambda names: [n for n in (*claims.PAPER, "digits") if n in set(names)]
+    )
+    told = [f"{number} ({', '.join(map(claims.title, names))})" for number, names in places.items()]
+    return (
+        'With the tolerances of losses, and of "at about", halved or doubled, '
+        f"{claims.count_turned(varied, 'ours')} verdicts on our rows turn somewhere, by the means: on claims "
+        f"{listed(told)}"
+    )
+
+
+def test_the_readmes_ledger_says_how_it_is_judged():
+    text = plain((settings.PROJECT / "README.md").read_text())
+    assert what_hangs() in text
+    sure = f"fewer than {claims.SURE * claims.REDRAWS:.0f} of {claims.REDRAWS:,} new judgements agree"
+    assert sure in text
+
+
 def how_claims_are_judged():
     paper = claims.printed(publishing.read_printed())
     scatter = claims.scatter_of_families(claims.published(), "mnist")
@@ -1608,22 +1631,8 @@ def how_claims_are_judged():
     assert by_more == [12] and abs(loss(12, "inn") / printed(12) - 1) < 0.02, "only the point at 12"
     assert runs(64, "classic_1024", "borrowed")["test_l1"].max() < loss(64, "inn"), "a little below"
     assert "8.8 %" in ledger().loc[(1, "mnist"), "paper_evidence"], "the printed curves differ by up to 9 %"
-    hanging = (publishing.PUBLISHED / "claims.md").read_text().partition("## What hangs on the tolerances")[2]
-    cells = [line.strip("| ").split(" | ") for line in hanging.splitlines() if line.startswith("|")][2:]
-    turned = {(int(number), of) for _, _, _, number, of, _, _ in cells if "printed" not in of}
-    assert turned == {
-        (1, "MNIST"),
-        (1, "CIFAR-10"),
-        (1, "digits"),
-        (2, "MNIST"),
-        (6, "MNIST"),
-        (8, "MNIST"),
-        (8, "digits"),
-    }
-    turned_of_all = re.search(r"So (\d+ of \d+) verdicts on our rows", hanging)[1]
-    assert turned_of_all.startswith(f"{len(turned)} of"), "the table's lines"
     return [
-        f"{turned_of_all} verdicts on our rows turn somewhere",
+        what_hangs()[1:],
         f"{unsure} of their {len(shares)} verdicts on claims 1 to 6 would be undecided, too",
         f'"about equal" is {pc(claims.COMPARABLE)} here, since the printed curves differ by up to 9 %',
         f"is judged {claims.REDRAWS:,} times more",
@@ -1686,12 +1695,10 @@ def readme():
     assert len(runs(256, *OTHER)) == 2, "two runs"
     assert [k for k in (2, 4, 8, 16, 32) if loss(k, "inn", "tuned", "digits") < 0.9 * loss(k, *TUNED, "digits")] == [32]
     assert ledger()["ours"][5, "mnist"] == claims.HOLDS and len(runs(64, "classic_deep")) == 2, "the worst"
-    deep = {k: loss(k, "classic_deep") for k in (4, 12, 16, 24, 32, 48, 64)}
-    assert results.saturation(deep) == 12, "gains nothing"
-    assert min(deep.values()) == deep[16] and len(runs(16, "classic_deep")) == 1, "no less than at 16"
-    assert max(map(on_mnist, ("classic", "INN"))) > min(map(on_mnist, ("classic", "INN"))) > on_mnist("PCA"), (
-        "more in PCA's"
-    )
+    deep = {k: loss(k, "classic_deep") for k in settings.DATASETS["mnist"].bottlenecks if 12 < k < 64}
+    assert min(deep, key=deep.get) == 16 and len(runs(16, "classic_deep")) == 1, "no less than at 16"
+    found = FRESH["mnist"].loc[64, "test_l1"]
+    assert found["PCA"] < found[["classic", "INN"]].min(), "more in PCA's"
     assert ablated()["without"].mean() < (1 + claims.COMPARABLE) * ablated()["with"].mean(), "about equal"
     fewer = ledger().loc[(9, "cifar10")]
     assert fewer["ours"] == claims.FAILS and "classic has fewer up to k = 32" in fewer["evidence"]
@@ -1713,17 +1720,12 @@ def readme():
     colour = [tera(model, "cifar10", k=1024) for model in ("classic", "inn")]
     each = [cost.step_flops(model, "mnist", 64) for model in ("inn", "classic")]
     assert set(INN_RUNS.size()[["learning rate x 2", "as it is"]]) == {2}, "two runs, two seeds of each"
-    moved_wide = (
-        CHANGED["test_l1"]["classic_1024", 64, "as it is"] - CHANGED["test_l1"]["classic_1024", 64, "schedule x 2"]
-    )
-    assert 0.6 < moved_wide / off(64, "classic_1024") < 1, "most of the miss"
     at_the_end = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["bottleneck"] == 64) & (ROWS["recipe"] != "double_lr")]
     assert faster_runs["test_l1"].max() < at_the_end["test_l1"].min(), "ahead of all else"
-    digits_below = [[loss(k, *CALM, "digits"), pair[0][k], pair[1][k]] for k in (2, 4, 8, 16)]
-    assert all(leaky < 0.98 * min(both) for leaky, *both in digits_below), "ahead of both"
-    others_apart = [abs(one / other - 1) for _, one, other in digits_below]
-    sizes = [models.count_parameters(model, "digits", 32, "") for model in ("classic", "classic_leaky", "inn")]
-    assert 4.9 < sizes[0] / sizes[2] < 5.5 and sizes[0] == sizes[1], "five times the parameters"
+    digits_below = [[pair[0][k], pair[1][k]] for k in (2, 4, 8, 16)]
+    others_apart = [abs(one / other - 1) for one, other in digits_below]
+    sizes = [models.count_parameters(model, "digits", 32, "") for model in ("classic", "inn")]
+    assert 4.9 < sizes[0] / sizes[1] < 5.5, "five times the parameters"
     on_digits = [loss(32, *curve, "digits") for curve in (("classic", "late"), ("inn", "paper"), ("classic", "paper"))]
     assert 0.2 < (on_digits[0] - on_digits[1]) / (on_digits[2] - on_digits[1]) < 0.28, "a quarter of what it was"
     near = [abs(loss(k, m, "paper", "cifar10") / printed(k, m, "cifar10") - 1) for k, m in others]
@@ -1736,7 +1738,7 @@ def readme():
         for k, mine in ((256, loss(256, *OF_THESIS)), (512, IN_ORDER))
     ]
     assert all(abs(mine - there) < read_error("cifar10") < other - there for other, mine, there in middle), (
-        "come out only"
+        "come out so, and not else"
     )
     in_order, in_print = ([f"{each:.4f}" for each in those] for those in list(zip(*middle, strict=True))[1:])
     assert loss(1024, "pca", "exact", "cifar10") < loss(1024, *OTHER), "so is PCA"
@@ -1746,7 +1748,6 @@ def readme():
     skips = [depth_cost("classic_residual_double_depth", recipe) for recipe in ALL]
     assert DEPTH.loc["digits", "inn_double_depth", "paper"]["ratio"].max() < 1, "no worse"
     assert DEPTH.loc["digits", :, :, 32]["runs"].eq(2).all(), "two runs on digits"
-    assert max(skips) < min(plain_ones) / 2, "mostly spared"
     return [
         f"At 64 the INN has a test L1 of {ours[64]:.4f}, the classic autoencoder {loss(64):.4f} "
         f"({len(runs(64, 'inn'))} and {len(runs(64))} runs)",
@@ -1790,7 +1791,7 @@ def readme():
         f"CIFAR-10's INN at 256 and 512*: {loss(256, *OTHER):.4f} (two runs) and {loss(512, *OTHER):.4f}, printed are "
         f"{printed(256, 'inn', 'cifar10'):.4f} and {printed(512, 'inn', 'cifar10'):.4f}",
         f"is ahead at 32; below that the two are within {pc(max(others_apart))} of each other",
-        "The INN's at 256 and 512 come out only if it keeps [the numbers that the first author's thesis "
+        "The INN's at 256 and 512 come out if it keeps [the numbers that the first author's thesis "
         f"keeps](results/cifar10.md): {in_order[0]} and, by a network that does the same, {in_order[1]} (one run each; "
         f"printed {listed(in_print)})",
         f"the INN has {listed(in_order)} (one run each)",
