@@ -441,6 +441,7 @@ def fresh_decoder(table: pd.DataFrame) -> Figure:
     said += "; stroke: on those that it gives with its first weights" * bool(untrained.any())
     there = [word for kind, (_, word) in upright.items() if (table["model"] == kind).any()]
     said += f". Upright, the new decoder behind {joined(there)}" * bool(there)
-    said += f". Means over seeds, of {table['test_images'].max():,} test images."
+    once = not table.duplicated(["model", "recipe", "bottleneck"]).any()
+    said += f". {'One run each' if once else 'Means over seeds'}, of {table['test_images'].max():,} test images."
     write_below(figure, said)
     return figure

@@ -272,8 +272,10 @@ def test_the_figure_has_a_panel_a_bottleneck_and_in_it_a_line_a_curve(style):
     assert (
         "PCA (dashed), a random projection of the pixels (dotted), all pixels (dash-dotted)" in said
         and "stroke" in said
-        and "360 test images" in said
+        and "Means over seeds, of 360 test images" in said
     )
+    once = study_figures.fresh_decoder(table_of().drop_duplicates(["model", "recipe", "bottleneck"]))
+    assert "One run each, of 360 test images" in once.get_supxlabel().replace("\n", " ")
     five = pd.concat([table_of().query("bottleneck == 16").assign(bottleneck=k) for k in (2, 4, 8, 16, 32)])
     numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in study_figures.fresh_decoder(five).axes]
     assert numbered == [False, False, True, True, True], "three and two: the third has none below"
