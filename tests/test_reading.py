@@ -553,9 +553,15 @@ def longer_schedule():
     found = {k: loss(k, *LONGER) for k in ks}
     of_seed = {k: runs(k).set_index("seed")["test_l1"][0] for k in ks}
     error = read_error("mnist", "classic")
-    assert ks == [8, 12, 16, 64] and abs(found[12] - printed(12)) <= error, "at the printed point at 12"
-    assert error < found[8] - printed(8) < 0.3 * off(8), "near it at 8"
-    assert all(printed(k) - found[k] >= off(k) - error for k in (16, 64)), "as far below as it was above, or farther"
+    there = seeds_of("classic")[0]["difference"].dropna()
+    assert ks == list(there.index), "all seven that are printed"
+    apart_now = {k: found[k] - printed(k) for k in ks}
+    assert abs(apart_now[12]) <= error, "at the printed point at 12"
+    assert all(apart_now[k] > error for k in (6, 8)) and all(apart_now[k] < -error for k in (16, 24, 32, 64))
+    assert all(abs(apart_now[k]) < abs(of_seed[k] - printed(k)) for k in (6, 8)), "nearer than it was"
+    mean_now, mean_then = (
+        sum(each.values()) / len(ks) for each in (apart_now, {k: of_seed[k] - printed(k) for k in ks})
+    )
     recipe, plain_one = (settings.find_recipe("mnist", *each) for each in (LONGER, ("classic", "paper")))
     assert recipe.epochs == 2 * plain_one.epochs == 200
     rows = {
@@ -564,7 +570,12 @@ def longer_schedule():
         "twice the epochs at each learning rate, seed 0": found,
         "*printed*": {k: printed(k) for k in ks},
     }
-    return [table_row(title, [f"{each[k]:.4f}" for k in ks]) for title, each in rows.items()]
+    return [
+        *[table_row(title, [f"{each[k]:.4f}" for k in ks]) for title, each in rows.items()],
+        f"On average over the seven it is {-mean_now:.4f} below the printed points, where seed 0 with the paper's "
+        f"settings is {mean_then:.4f} above them: {span([apart_now[k] for k in (6, 8)])} above at 6 and 8, level at "
+        f"12, {span([-apart_now[k] for k in (16, 24, 32, 64)])} below at 16, 24, 32 and 64",
+    ]
 
 
 @cache
@@ -1927,8 +1938,8 @@ def test_the_readme_says_what_has_not_been_run_and_how_long_a_seed_takes():
         "elsewhere than at 12, 16, 24, 32 and 64"
     )
     longer = ROWS[ROWS["recipe"] == LONGER[1]]
-    assert {*longer["model"]} == {"classic"} and {*longer["bottleneck"]} == {8, 12, 16, 64}, (
-        "elsewhere than at 8, 12, 16 and 64"
+    assert {*longer["model"]} == {"classic"} and {*longer["bottleneck"]} == {6, 8, 12, 16, 24, 32, 64}, (
+        "elsewhere than at the seven printed points"
     )
     several = {recipe: set(rows.loc[rows["seed"] > 0, "bottleneck"]) for recipe, rows in leaky.groupby("recipe")}
     assert several["paper"] == {12, 16, 24, 32, 48, 64}, "at the paper's settings with a second seed below 12"
