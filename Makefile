@@ -48,7 +48,7 @@ bench: $(READY)  ## our training step against a plain float32 baseline; table an
 test: $(READY)  ## check the code and run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(if $(filter all,$(CORES)),logical,$(CORES)) --maxprocesses 8 --dist worksteal
 
 lab: $(READY)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
