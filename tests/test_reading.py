@@ -1743,8 +1743,7 @@ def readme():
     assert set(INN_RUNS.size()[["learning rate x 2", "as it is"]]) == {2}, "two runs, two seeds of each"
     at_the_end = ROWS[(ROWS["dataset"] == "mnist") & (ROWS["bottleneck"] == 64) & (ROWS["recipe"] != "double_lr")]
     assert faster_runs["test_l1"].max() < at_the_end["test_l1"].min(), "ahead of all else"
-    digits_below = [[pair[0][k], pair[1][k]] for k in (2, 4, 8, 16)]
-    others_apart = [abs(one / other - 1) for one, other in digits_below]
+    others_apart = [abs(pair[0][k] / pair[1][k] - 1) for k in (2, 4, 8, 16)]
     sizes = [models.count_parameters(model, "digits", 32, "") for model in ("classic", "inn")]
     assert 4.9 < sizes[0] / sizes[1] < 5.5, "five times the parameters"
     on_digits = [loss(32, *curve, "digits") for curve in (("classic", "late"), ("inn", "paper"), ("classic", "paper"))]
