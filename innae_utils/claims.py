@@ -1040,13 +1040,14 @@ def count_turned(varied: pd.DataFrame, whose: str) -> str:
 def _of_tolerances(varied: pd.DataFrame) -> list[str]:
     """The section of `written_out` on what hangs on the tolerances."""
     *losses, factor = VARIED
+    without = " and ".join(str(claim.number) for claim in CLAIMS if not claim.varies)
     said = (
         f"The tolerances of losses ({', '.join(losses)}), each alone, at half and at twice its value, and {factor} at "
         "its root and its square; not what a claim needs (seeds, points, trials, SURE). Judged by the means, without "
-        "redraws: where a verdict above is undecided, that of the means is compared. Claims 9 and 11 ask for none of "
-        f"these. Of the others {count_turned(varied, 'ours')} verdicts on our rows turn somewhere, and "
-        f"{count_turned(varied, 'printed')} on the printed curves; what cannot be judged by the usual value is not "
-        "counted."
+        "redraws: where a verdict above is undecided, that of the means is compared. Claims "
+        f"{without} ask for none of these. Of the others {count_turned(varied, 'ours')} verdicts on our rows turn "
+        f"somewhere, and {count_turned(varied, 'printed')} on the printed curves; what cannot be judged by the "
+        "usual value is not counted."
     )
     return ["", "## What hangs on the tolerances", "", said, "", turned_table(varied)]
 
